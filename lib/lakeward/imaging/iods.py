@@ -1,0 +1,103 @@
+"""The Types of attributes in the Information Object Definitions (DICOM PS3.3).
+
+They come from the tables that highdicom ships. This module alone knows that, and how they are laid out.
+"""
+
+import json
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, cast
+
+AttributeType = Literal["1", "1C", "2", "2C", "3"]
+
+STRICTEST_FIRST = ("1", "1C", "2", "2C", "3")
+
+
+def attribute_type(sop_class_uid: str, path: tuple[str, ...], keyword: str) -> AttributeType | None:
+    """Return how strongly a SOP class asks for an attribute.
+
+    Where several modules of the IOD define the attribute, the strictest Type counts (1, 1C, 2, 2C, 3), whether or not
+    the module is mandatory and whether or not a condition is met. So an object keeps conforming whichever modules it
+    uses; the price is a dummy or empty value where leaving the attribute out would sometimes have done.
+
+    Parameters
+    ----------
+    sop_class_uid : str
+        The object's SOP Class UID.
+    path : tuple of str
+        Keywords of the sequences that lead to the attribute, outermost first; empty at the top level. Functional groups
+        are part of it: ``("SharedFunctionalGroupsSequence", "PixelMeasuresSequence")``.
+    keyword : str
+        The attribute's keyword.
+
+    Returns
+    -------
+    str or None
+        The Type (PS3.5 Section 7.4), or None where the SOP class is not known or its IOD has no such attribute there
+        (as in a Standard Extended SOP Class).
+
+    Notes
+    -----
+    Sequences that contain themselves, such as Content Sequence (0040,A730) in structured reports, have their attributes
+    looked up as at the first level.
+    """
+    types = _types(sop_class_uid)
+    place = (*path, keyword)
+    return types.get(place) or types.get(_without_repeats(place))
+
+
+def is_known_sop_class(uid: str) -> bool:
+    """Return whether the SOP class has an IOD here; retired and private ones have none."""
+    return uid in _iod_of_sop_class()
+
+
+def _without_repeats(place: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(key for i, key in enumerate(place) if i == 0 or key != place[i - 1])
+
+
+@cache
+def _types(sop_class_uid: str) -> dict[tuple[str, ...], AttributeType]:
+    iod = _iod_of_sop_class().get(sop_class_uid)
+    return _types_in_iod(iod) if iod else {}
+
+
+@cache
+def _types_in_iod(iod: str) -> dict[tuple[str, ...], AttributeType]:
+    """Index one IOD's attributes on first use: (path, keyword) to strictest Type."""
+    found: dict[tuple[str, ...], str] = {}
+    text = _text("module_attribute_map")
+    for module in _modules_of_iod()[iod]:
+        for attribute in _attributes(text, module["key"]):
+            place, kind = (*attribute["path"], attribute["keyword"]), attribute["type"]
+            # Normalized print and billing modules state no Type ("None").
+            if kind in STRICTEST_FIRST:
+                found[place] = min(kind, found.get(place, "3"), key=STRICTEST_FIRST.index)
+    return cast(dict[tuple[str, ...], AttributeType], found)
+
+
+def _attributes(text: str, module: str) -> list[dict[str, Any]]:
+    """Parse one module out of the map of all: parsed whole, it takes over 200 MB."""
+    start = re.search(rf'"{re.escape(module)}":\s*', text)
+    if start is None:  # some modules of recent IODs (waveform presentation, real-time video) are missing in the map
+        return []
+    attributes, _ = json.JSONDecoder().raw_decode(text, start.end())
+    return cast(list[dict[str, Any]], attributes)
+
+
+@cache
+def _iod_of_sop_class() -> dict[str, str]:
+    return cast(dict[str, str], json.loads(_text("sop_class_iod_map")))
+
+
+@cache
+def _modules_of_iod() -> dict[str, list[dict[str, str]]]:
+    return cast(dict[str, list[dict[str, str]]], json.loads(_text("iod_module_map")))
+
+
+def _text(name: str) -> str:
+    # Importing highdicom itself takes over a second and 100 MB, so its folder is found without that.
+    package = find_spec("highdicom")
+    assert package and package.submodule_search_locations, "highdicom is a base dependency"
+    return Path(package.submodule_search_locations[0], "_standard", f"{name}.json").read_text(encoding="utf-8")

@@ -1,0 +1,26 @@
+"""The Standard's own de-identification tables (DICOM PS3.15 Annex E) as data, with their editions named."""
+
+from lakeward.imaging.standard.confidentiality import (
+    EDITION,
+    BasicAction,
+    OptionAction,
+    Row,
+    confidentiality_table,
+    lookup,
+)
+from lakeward.imaging.standard.options import BASIC_PROFILE, Option
+from lakeward.imaging.standard.safe_private import SAFE_PRIVATE_EDITION, SafePrivate, safe_private
+
+__all__ = [
+    "BASIC_PROFILE",
+    "EDITION",
+    "SAFE_PRIVATE_EDITION",
+    "BasicAction",
+    "Option",
+    "OptionAction",
+    "Row",
+    "SafePrivate",
+    "confidentiality_table",
+    "lookup",
+    "safe_private",
+]
