@@ -4,9 +4,8 @@ They come from the tables that highdicom ships. This module alone knows that, an
 """
 
 import json
-import re
 from functools import cache
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -42,6 +41,7 @@ def attribute_type(sop_class_uid: str, path: tuple[str, ...], keyword: str) -> A
     -----
     Sequences that contain themselves, such as Content Sequence (0040,A730) in structured reports, have their attributes
     looked up as at the first level.
+
     """
     types = _types(sop_class_uid)
     place = (*path, keyword)
@@ -49,7 +49,7 @@ def attribute_type(sop_class_uid: str, path: tuple[str, ...], keyword: str) -> A
 
 
 def is_known_sop_class(uid: str) -> bool:
-    """Return whether the SOP class has an IOD here; retired and private ones have none."""
+    """Return whether the SOP class (storage or other, as DICOMDIR) has an IOD here; retired and private ones have none."""
     return uid in _iod_of_sop_class()
 
 
@@ -79,10 +79,10 @@ def _types_in_iod(iod: str) -> dict[tuple[str, ...], AttributeType]:
 
 def _attributes(text: str, module: str) -> list[dict[str, Any]]:
     """Parse one module out of the map of all: parsed whole, it takes over 200 MB."""
-    start = re.search(rf'"{re.escape(module)}":\s*', text)
-    if start is None:  # some modules of recent IODs (waveform presentation, real-time video) are missing in the map
+    key = text.find(f'"{module}":')
+    if key < 0:  # some modules of recent IODs (waveform presentation, real-time video) are missing in the map
         return []
-    attributes, _ = json.JSONDecoder().raw_decode(text, start.end())
+    attributes, _ = json.JSONDecoder().raw_decode(text, text.index("[", key))
     return cast(list[dict[str, Any]], attributes)
 
 
@@ -97,7 +97,6 @@ def _modules_of_iod() -> dict[str, list[dict[str, str]]]:
 
 
 def _text(name: str) -> str:
-    # Importing highdicom itself takes over a second and 100 MB, so its folder is found without that.
-    package = find_spec("highdicom")
-    assert package and package.submodule_search_locations, "highdicom is a base dependency"
-    return Path(package.submodule_search_locations[0], "_standard", f"{name}.json").read_text(encoding="utf-8")
+    # Importing highdicom takes over a second and 100 MB, so its files are found without that.
+    file = distribution("highdicom").locate_file(f"highdicom/_standard/{name}.json")
+    return Path(str(file)).read_text(encoding="utf-8")

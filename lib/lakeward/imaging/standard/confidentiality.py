@@ -38,6 +38,7 @@ class Row:
         Action code of the Basic Profile. A pair such as ``X/Z`` depends on the attribute's Type in its IOD.
     options : Mapping[Option, str]
         Action code (K keep, C clean) of each option that says something on this row; it overrides ``basic``.
+
     """
 
     tag: str
@@ -66,6 +67,7 @@ def lookup(tag: int) -> Row | None:
     Row or None
         The row of this very tag, else of its repeating group (curves 50xx, overlays 60xx), else, where the group is
         odd, that of private attributes; None where the table says nothing.
+
     """
     rows = _by_number()
     if tag in rows:
