@@ -49,7 +49,7 @@ def attribute_type(sop_class_uid: str, path: tuple[str, ...], keyword: str) -> A
 
 
 def is_known_sop_class(uid: str) -> bool:
-    """Return whether the SOP class (storage or other, as DICOMDIR) has an IOD here; retired and private ones have none."""
+    """Return whether the SOP class (DICOMDIR's included) has an IOD here; retired and private ones have none."""
     return uid in _iod_of_sop_class()
 
 
@@ -57,7 +57,6 @@ def _without_repeats(place: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(key for i, key in enumerate(place) if i == 0 or key != place[i - 1])
 
 
-@cache
 def _types(sop_class_uid: str) -> dict[tuple[str, ...], AttributeType]:
     iod = _iod_of_sop_class().get(sop_class_uid)
     return _types_in_iod(iod) if iod else {}
