@@ -89,6 +89,7 @@ def test_what_is_kept_with_full_dates_is_shifted_with_modified_dates() -> None:
 
 def test_keywords_are_those_of_the_data_dictionary() -> None:
     for tag, row in confidentiality_table().items():
+        assert row.name, tag
         if tag.startswith("60xx"):
             assert repeater_has_keyword(row.keyword)
         elif tag in ("50xxxxxx", "ggggeeee"):
@@ -96,7 +97,7 @@ def test_keywords_are_those_of_the_data_dictionary() -> None:
         elif dictionary_has_tag(int(tag, 16)):
             assert row.keyword == keyword_for_tag(int(tag, 16)), tag
         else:
-            assert row.keyword == "" and row.name, tag
+            assert row.keyword == "", tag
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,8 @@ def test_keywords_are_those_of_the_data_dictionary() -> None:
 )
 def test_finds_the_row_that_covers_a_tag(tag: int, row: str) -> None:
     found = lookup(tag)
-    assert found is not None and found.tag == row
+    assert found is not None
+    assert found.tag == row
 
 
 @pytest.mark.parametrize("tag", [0x00280010, 0x7FE00010, 0x60001500, 0x61000010])
