@@ -6,7 +6,7 @@ from lakeward.workspace.errors import LakewardError
 
 
 class Reason(StrEnum):
-    """Code of a quarantine reason; ``explain`` gives the sentence and ``releasable`` whether a person may overrule it."""
+    """Code of a quarantine reason."""
 
     NOT_DICOM = "not_dicom"
     MEDIA_DIRECTORY = "media_directory"
