@@ -1,0 +1,1 @@
+"""The ground floor: settings, secrets, the Spark session, table declarations, notebook parameters, events, progress."""
