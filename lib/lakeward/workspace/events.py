@@ -1,0 +1,101 @@
+"""The event port: what was done, to what, by whom. Where it can't be written, it must not happen."""
+
+import fcntl
+import getpass
+import os
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from lakeward.workspace.errors import EventNotRecorded
+from lakeward.workspace.settings import settings
+
+
+class Event(BaseModel):
+    """Something of consequence; who, when and where fill themselves in.
+
+    Parameters
+    ----------
+    type : str
+        Area, thing and deed, for example ``imaging.quarantine.released``.
+    object : str
+        Pseudonymous name of what it was done to; like `reason` and `details`, it never holds patient data.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str = Field(pattern=r"^[a-z]+(\.[a-z_]+)+$")
+    object: str
+    outcome: Literal["success", "failure", "refused"] = "success"
+    reason: str = ""
+    details: dict[str, JsonValue] = {}
+    id: str = Field(default_factory=lambda: uuid4().hex)
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    actor: str = Field(default_factory=getpass.getuser)
+    host: str = Field(default_factory=socket.gethostname)
+    process: int = Field(default_factory=os.getpid)
+
+
+Sink = Callable[[Event], None]
+
+
+def file_sink(event: Event) -> None:
+    """Append an event to the lakehouse's ``events/events.jsonl``, and return when the disk has it."""
+    path = settings().home / "events" / "events.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = not path.exists()
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # A writer that was killed may have left half a line: it must not swallow this one.
+        start = b"" if _ends_whole(file.fileno()) else b"\n"
+        line = start + event.model_dump_json().encode() + b"\n"
+        if file.write(line) != len(line):
+            raise OSError("the line was cut short")
+        os.fsync(file.fileno())
+    if new:
+        _sync_folder(path.parent)
+
+
+_sink: Sink = file_sink
+
+
+def use_sink(sink: Sink) -> Sink:
+    """Send events elsewhere from now on; returns the sink that had them until now."""
+    global _sink
+    _sink, before = sink, _sink
+    return before
+
+
+def record(event: Event) -> None:
+    """Write an event, before the deed that it tells of.
+
+    Raises
+    ------
+    EventNotRecorded
+        If it can't be written: then the deed must not be done.
+    """
+    try:
+        _sink(event)
+    except Exception as error:
+        raise EventNotRecorded(
+            f"The event {event.type} could not be written ({type(error).__name__}), so the action was not taken. "
+            f"Check that {settings().home / 'events'} can be written to and has space."
+        ) from error
+
+
+def _ends_whole(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,68 @@
+"""Settings: from ``LAKEWARD_...`` in the environment, else ``lakeward.toml`` in the current folder, else defaults."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from lakeward.workspace.errors import ConfigurationError
+
+FILE = "lakeward.toml"
+
+
+class Settings(BaseSettings):
+    """What a workspace is set up with; secrets are not among it."""
+
+    model_config = SettingsConfigDict(env_prefix="LAKEWARD_", toml_file=FILE, extra="forbid", frozen=True)
+
+    home: Path = Field(Path("lakehouse"), description="The lakehouse folder: tables, events, notebooks that ran.")
+    environment: Literal["dev", "staging", "prod"] = Field("dev", description="Which deployment this is.")
+    secrets_dir: Path | None = Field(None, description="Folder with one file per secret.")
+    secret_scope: str | None = Field(None, description="Databricks secret scope.")
+    catalog: str | None = Field(None, description="Unity Catalog catalog, on Databricks.")
+    spark_master: str = Field("local[*]", description="Where Spark runs when not on Databricks.")
+    driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Memory of Spark's driver.")
+
+    @field_validator("home", "secrets_dir")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process, read once.
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting is unknown or ill-typed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        # Names and reasons only: the value may be a secret in the wrong place.
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigurationError(f"Settings (LAKEWARD_... or {FILE}) are wrong: {wrong}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{FILE} can't be read: {error}") from None
+
+
+def on_databricks() -> bool:
+    """Whether this process runs on a Databricks cluster."""
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
