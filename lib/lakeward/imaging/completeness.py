@@ -12,6 +12,7 @@ from lakeward.imaging.structure import Fragments
 PIXEL_KEYWORDS = {"PixelData": None, "FloatPixelData": 32, "DoubleFloatPixelData": 64}
 """Where pixels can be, and how many bits are allocated to each where the attribute itself says it (PS3.3 C.7.6.24)."""
 
+_SOP_INSTANCE_UID = 0x00080018
 _VIDEO = ("MPEG", "HEVC", "Fragmentable MPEG")
 
 _SUBSTANCE = {
@@ -22,7 +23,8 @@ _SUBSTANCE = {
     "Waveform Storage": ("WaveformSequence",),
     "SR Storage": ("ContentSequence",),
     "Key Object Selection Document Storage": ("ContentSequence",),
-    "RT Structure Set Storage": ("RTROIObservationsSequence", "ROIContourSequence"),
+    "RT Structure Set Storage": ("RTROIObservationsSequence",),
+    "RT Plan Storage": ("ReferencedStructureSetSequence", "ApprovalStatus"),
     "Encapsulated PDF Storage": ("EncapsulatedDocument",),
     "Encapsulated CDA Storage": ("EncapsulatedDocument",),
 }
@@ -60,6 +62,8 @@ def check_complete(ds: FileDataset, fragments: Fragments | None) -> None:
 
 
 def _check_substance(ds: Dataset) -> None:
+    if max(ds.keys()) < _SOP_INSTANCE_UID:
+        raise Quarantined(Reason.TRUNCATED, "ends before the SOP Instance UID")
     if "Rows" in ds and "Columns" in ds and "BitsAllocated" in ds:
         raise Quarantined(Reason.TRUNCATED, "an image without pixel data")
     name = UID(str(ds.get("SOPClassUID", ""))).name

@@ -56,12 +56,16 @@ class Limits:
         Sequences within sequences; the deepest structured reports stay under 16.
     max_elements : int
         Data elements, items and fragments together.
+    max_frame_bytes, max_pixel_bytes : int
+        Size of one frame, and of all, once decoded.
     """
 
     max_bytes: int = 1024 * _MIB
     max_inflated_bytes: int = 256 * _MIB
     max_depth: int = 24
     max_elements: int = 200_000
+    max_frame_bytes: int = 512 * _MIB
+    max_pixel_bytes: int = 16 * 1024 * _MIB
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,9 @@ class _Encoding:
 def read_object(source: bytes | Path, limits: Limits | None = None) -> FileDataset:
     """Read one DICOM object completely.
 
-    The data set keeps the transfer syntax that the file declares (or, where it declares none, the one found). Zeros after
-    the end of the data set, and zeros after the last pixel, are left out. Values are converted when they are looked at,
-    as always in pydicom: do that inside `contained`.
+    The data set keeps the transfer syntax that the file declares, or gets the one that was found. Zeros after the end
+    of the data set, and zeros after the last pixel, are left out. Values are converted when they are looked at, as
+    always in pydicom: do that inside `contained`.
 
     Parameters
     ----------
@@ -191,7 +195,7 @@ def _matches(ds: Dataset, met: Iterator[int]) -> bool:
             element = ds[tag]
             if element.VR != VR.SQ or not all(next(met, 0) == ITEM and _matches(item, met) for item in element.value):
                 return False
-        elif mark != tag or not _is_whole(ds.get_item(tag)):
+        elif mark != tag or not _is_whole(ds.get_item(tag, keep_deferred=True)):
             return False
     return True
 

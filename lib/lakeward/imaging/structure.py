@@ -1,8 +1,8 @@
 """A strict walk over the bytes of a data set, before pydicom sees them.
 
 pydicom forgives: it returns short values at the end of a file, stops at stray delimiters, lets the last element of an
-item run past the item. That is right for a viewer and wrong for a gate. The walk follows every length in the file, holds
-each against its container, and writes down what it met, so that what pydicom returns can be compared with what is there.
+item run past the item. That is right for a viewer and wrong for a gate. The walk follows every length in the file,
+holds each against its container, and writes down what it met, so that what pydicom returns can be compared with it.
 """
 
 from array import array

@@ -1,0 +1,164 @@
+"""Decoding pixel data, one frame at a time, by pydicom's decoders."""
+
+from collections.abc import Iterator
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import FileDataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.decoders.base import DecodeRunner, JPEGExtended12BitDecoder, get_decoder
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.uid import (
+    JPEG2000TransferSyntaxes,
+    JPEGExtended12Bit,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
+
+from lakeward.imaging.completeness import PIXEL_KEYWORDS, number_of_frames
+from lakeward.imaging.reading import Limits, contained
+from lakeward.imaging.reasons import Quarantined, Reason
+
+Frame = npt.NDArray[np.generic]
+
+DECODER_DEPENDENCIES = {JPEGExtended12Bit: ("imagecodecs",)}
+"""Asked for by pydicom of a module with a decoder."""
+
+_DECODERS = (
+    ((*JPEG2000TransferSyntaxes, RLELossless), "pylibjpeg"),
+    (JPEGLSTransferSyntaxes, "pyjpegls"),
+    (JPEGTransferSyntaxes, "gdcm"),
+)
+"""Measured on pydicom's own files: the fastest of those that agree, and none under the GPL."""
+
+_JP2_SIGNATURE = bytes.fromhex("0000000c6a502020")
+_JPEG_START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
+
+
+def has_pixels(ds: FileDataset) -> bool:
+    """Whether the object holds pixel data of any kind."""
+    return any(keyword in ds for keyword in PIXEL_KEYWORDS)
+
+
+def frames(ds: FileDataset, limits: Limits | None = None) -> Iterator[Frame]:
+    """Decode the frames one after the other, with one in memory at a time.
+
+    Parameters
+    ----------
+    ds : pydicom.dataset.FileDataset
+        From `read_object`.
+    limits : Limits, optional
+        `max_frame_bytes` and `max_pixel_bytes` are held before anything is allocated.
+
+    Yields
+    ------
+    numpy.ndarray
+        Stored values of shape (rows, columns), in the type that the data set gives them, or RGB of shape
+        (rows, columns, 3), also for YBR and palettes, in unsigned integers.
+
+    Raises
+    ------
+    Quarantined
+        UNDECODABLE_PIXELS, or TOO_LARGE.
+    """
+    with contained(Reason.UNDECODABLE_PIXELS):
+        expected = _check_size(ds, limits or Limits())
+        if ds.file_meta.TransferSyntaxUID.is_encapsulated:
+            _check_codestreams(ds, expected)
+        decoded = _decoded(ds)
+    for _ in range(expected):
+        with contained(Reason.UNDECODABLE_PIXELS):
+            frame = _as_rgb(next(decoded)[0], ds)
+        yield frame.astype(frame.dtype.newbyteorder("="), copy=False)
+
+
+def _decoded(ds: FileDataset) -> Iterator[tuple[Frame, dict[str, str | int]]]:
+    """Start the decoder that is best for the syntax; several that take turns might not agree to the last bit."""
+    syntax = ds.file_meta.TransferSyntaxUID
+    plugin = next((name for syntaxes, name in _DECODERS if syntax in syntaxes), "")
+    if syntax == JPEGExtended12Bit and ds.BitsStored > 8:
+        plugin = "imagecodecs"
+    return get_decoder(syntax).iter_array(ds, decoding_plugin=plugin, allow_excess_frames=False)
+
+
+def _check_size(ds: FileDataset, limits: Limits) -> int:
+    count = number_of_frames(ds)
+    frame_bytes = ds.Rows * ds.Columns * ds.get("SamplesPerPixel", 1) * -(-_bits_allocated(ds) // 8)
+    if frame_bytes > limits.max_frame_bytes or count * frame_bytes > limits.max_pixel_bytes:
+        raise Quarantined(Reason.TOO_LARGE, "pixel data once decoded")
+    return count
+
+
+def _bits_allocated(ds: FileDataset) -> int:
+    bits = next((bits for keyword, bits in PIXEL_KEYWORDS.items() if bits and keyword in ds), None)
+    return bits or int(ds.BitsAllocated)
+
+
+def _as_rgb(frame: Frame, ds: FileDataset) -> Frame:
+    if ds.PhotometricInterpretation != "PALETTE COLOR":
+        return frame
+    rgb: Frame = apply_color_lut(frame, ds)[..., :3]
+    return rgb
+
+
+def _check_codestreams(ds: FileDataset, count: int) -> None:
+    """Hold each frame's own size against the data set's: decoders allocate what the codestream asks for."""
+    syntax = ds.file_meta.TransferSyntaxUID
+    if syntax in JPEG2000TransferSyntaxes:
+        size = _jpeg_2000_size
+    elif syntax in JPEGTransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
+        size = _jpeg_size
+    else:
+        return
+    for codestream in generate_frames(ds.PixelData, number_of_frames=count):
+        if size(codestream) != (ds.Rows, ds.Columns):
+            raise Quarantined(Reason.UNDECODABLE_PIXELS, "a frame's size is not that of Rows and Columns")
+
+
+def _jpeg_size(codestream: bytes) -> tuple[int, int] | None:
+    """Return rows and columns from the start-of-frame marker (ISO/IEC 10918-1 B.2.2, 14495-1 C.2.2)."""
+    at = 2
+    while at + 9 <= len(codestream) and codestream[at] == 0xFF:
+        if codestream[at + 1] in _JPEG_START_OF_FRAME:
+            return _number(codestream, at + 5, 2), _number(codestream, at + 7, 2)
+        at += 1 if codestream[at + 1] == 0xFF else 2 + _number(codestream, at + 2, 2)
+    return None
+
+
+def _jpeg_2000_size(codestream: bytes) -> tuple[int, int] | None:
+    """Return rows and columns from the SIZ marker (ISO/IEC 15444-1 A.5.1), also behind the boxes of a JP2 file."""
+    at = 0
+    if codestream.startswith(_JP2_SIGNATURE):
+        at = len(_JP2_SIGNATURE) + 4
+        while codestream[at + 4 : at + 8] != b"jp2c":
+            box = _number(codestream, at, 4)
+            if box < 8 or at + box > len(codestream):
+                return None
+            at += box
+        at += 8
+    if codestream[at : at + 4] != b"\xff\x4f\xff\x51":
+        return None
+    columns, rows, left, top = (_number(codestream, at + offset, 4) for offset in (8, 12, 16, 20))
+    return rows - top, columns - left
+
+
+def _number(data: bytes, at: int, size: int) -> int:
+    return int.from_bytes(data[at : at + size], "big")
+
+
+def is_available(uid: str) -> bool:
+    """Tell pydicom that `decode_extended` works."""
+    return uid in DECODER_DEPENDENCIES
+
+
+def decode_extended(codestream: bytes, runner: DecodeRunner) -> bytes:
+    """Decode 12-bit JPEG Extended for pydicom; of its own decoders only one under the GPL does."""
+    if runner.samples_per_pixel != 1 or not codestream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
+        raise ValueError
+    decoded: bytes = imagecodecs.jpeg8_decode(codestream).tobytes()
+    return decoded
+
+
+JPEGExtended12BitDecoder.add_plugin("imagecodecs", (__name__, "decode_extended"))
