@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     @field_validator("home", "secrets_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
+        if path and "%" in str(path):
+            raise ValueError("a folder whose name has a % in it can't be opened as a Delta table")
         return path and path.expanduser().absolute()
 
     @classmethod
