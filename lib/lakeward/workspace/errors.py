@@ -34,6 +34,10 @@ class TableError(LakewardError):
     """A table is missing, or differs from its declaration."""
 
 
+class NotebookFailed(LakewardError):
+    """A cell of a notebook raised, or its process died."""
+
+
 class Busy(LakewardError):
     """Another process holds the lock that this action needs."""
 
