@@ -8,6 +8,7 @@ from lakeward.workspace.errors import LakewardError
 class Reason(StrEnum):
     """Code of a quarantine reason."""
 
+    NOT_ACCESSIBLE = "not_accessible"
     NOT_DICOM = "not_dicom"
     MEDIA_DIRECTORY = "media_directory"
     TOO_LARGE = "too_large"
@@ -52,6 +53,7 @@ RELEASABLE = frozenset(
 )
 
 _EXPLANATIONS = {
+    Reason.NOT_ACCESSIBLE: "The file can't be opened or read; check its permissions and that it is still there.",
     Reason.NOT_DICOM: "Not a DICOM file: no data set could be found in it.",
     Reason.MEDIA_DIRECTORY: "A DICOMDIR: an index of other files, with names in it; ingest the files it lists.",
     Reason.TOO_LARGE: "Larger than the limit on an object's size; raise max_bytes if it is genuine.",

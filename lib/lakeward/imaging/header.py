@@ -1,0 +1,137 @@
+"""The header of an object as table columns: those people query, typed, and the whole of it as DICOM JSON (PS3.18 F)."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from pydicom import config
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from lakeward.imaging.reading import contained
+from lakeward.imaging.reasons import Reason
+from lakeward.imaging.values import values
+
+INLINE_BYTES = 1024
+"""Binary values up to this length stand in the JSON header; longer ones are left out of it."""
+
+_AGE_UNITS = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
+
+
+@dataclass(frozen=True)
+class HeaderColumn:
+    """A column that is filled from one attribute.
+
+    Attributes
+    ----------
+    name, type, comment : str
+        Of the column, the type as in Spark SQL.
+    keyword : str
+        The attribute's keyword.
+    index : int
+        Which of its values.
+    """
+
+    name: str
+    type: str
+    comment: str
+    keyword: str
+    index: int = 0
+
+    def read(self, ds: Dataset) -> Any:
+        """Return the column's value in a data set, or None where it is absent, empty or not of the column's type."""
+        found = values(ds.get(self.keyword))
+        if len(found) <= self.index or str(found[self.index]).strip() == "":
+            return None
+        try:
+            return _CONVERT[self.type](found[self.index])
+        except (ValueError, OverflowError, TypeError):
+            return None
+
+
+def _date(value: Any) -> date:
+    return datetime.strptime(re.sub(r"\D", "", str(value))[:8], "%Y%m%d").date()
+
+
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "STRING": lambda value: str(value).strip(),
+    "INT": lambda value: int(float(str(value))),
+    "DOUBLE": lambda value: float(str(value)),
+    "DATE": _date,
+}
+
+COLUMNS = (
+    HeaderColumn("sop_instance_uid", "STRING", "Pseudonym of the SOP Instance UID", "SOPInstanceUID"),
+    HeaderColumn("series_instance_uid", "STRING", "Pseudonym of the Series Instance UID", "SeriesInstanceUID"),
+    HeaderColumn("study_instance_uid", "STRING", "Pseudonym of the Study Instance UID", "StudyInstanceUID"),
+    HeaderColumn("frame_of_reference_uid", "STRING", "Pseudonym of the Frame of Reference UID", "FrameOfReferenceUID"),
+    HeaderColumn("sop_class_uid", "STRING", "SOP Class UID", "SOPClassUID"),
+    HeaderColumn("modality", "STRING", "Modality, as CT or MR", "Modality"),
+    HeaderColumn("manufacturer", "STRING", "Manufacturer of the device", "Manufacturer"),
+    HeaderColumn("manufacturer_model_name", "STRING", "Model of the device", "ManufacturerModelName"),
+    HeaderColumn("body_part_examined", "STRING", "Body part, as the device wrote it", "BodyPartExamined"),
+    HeaderColumn("laterality", "STRING", "Laterality of a paired body part, L or R", "Laterality"),
+    HeaderColumn("study_date", "DATE", "Study Date, moved or as it was as the profile says", "StudyDate"),
+    HeaderColumn("acquisition_date", "DATE", "Acquisition Date, like the Study Date", "AcquisitionDate"),
+    HeaderColumn("study_description", "STRING", "Study Description, cleaned", "StudyDescription"),
+    HeaderColumn("series_description", "STRING", "Series Description, cleaned", "SeriesDescription"),
+    HeaderColumn("protocol_name", "STRING", "Protocol Name, cleaned", "ProtocolName"),
+    HeaderColumn("patient_sex", "STRING", "Patient's Sex, where the profile keeps it", "PatientSex"),
+    HeaderColumn("image_type", "STRING", "First value of Image Type: ORIGINAL or DERIVED", "ImageType"),
+    HeaderColumn("series_number", "INT", "Series Number", "SeriesNumber"),
+    HeaderColumn("instance_number", "INT", "Instance Number", "InstanceNumber"),
+    HeaderColumn("rows", "INT", "Rows of pixels in a frame", "Rows"),
+    HeaderColumn("columns", "INT", "Columns of pixels in a frame", "Columns"),
+    HeaderColumn("samples_per_pixel", "INT", "1 for gray or palette, 3 for color", "SamplesPerPixel"),
+    HeaderColumn("bits_stored", "INT", "Bits Stored for each sample", "BitsStored"),
+    HeaderColumn("photometric_interpretation", "STRING", "What sample values mean", "PhotometricInterpretation"),
+    HeaderColumn("pixel_spacing_row_mm", "DOUBLE", "Distance between rows, mm", "PixelSpacing"),
+    HeaderColumn("pixel_spacing_column_mm", "DOUBLE", "Distance between columns, mm", "PixelSpacing", 1),
+    HeaderColumn("slice_thickness_mm", "DOUBLE", "Slice Thickness, mm", "SliceThickness"),
+    HeaderColumn("slice_location_mm", "DOUBLE", "Slice Location, mm", "SliceLocation"),
+    HeaderColumn("kvp_kv", "DOUBLE", "Peak tube voltage, kV", "KVP"),
+    HeaderColumn("repetition_time_ms", "DOUBLE", "Repetition Time, ms", "RepetitionTime"),
+    HeaderColumn("echo_time_ms", "DOUBLE", "Echo Time, ms", "EchoTime"),
+    HeaderColumn("magnetic_field_strength_t", "DOUBLE", "Magnetic Field Strength, T", "MagneticFieldStrength"),
+    HeaderColumn("burned_in_annotation", "STRING", "Burned In Annotation, as found", "BurnedInAnnotation"),
+)
+
+
+def columns(ds: Dataset) -> dict[str, Any]:
+    """Return the typed columns of a cleaned data set, with those that need more than one attribute."""
+    row = {column.name: column.read(ds) for column in COLUMNS}
+    row["sop_class"] = UID(row["sop_class_uid"] or "").name or None
+    row["patient_age_years"] = age_in_years(str(ds.get("PatientAge") or ""))
+    row["number_of_frames"] = int(ds.get("NumberOfFrames") or 1) if row["rows"] else None
+    return row
+
+
+def age_in_years(age: str) -> float | None:
+    """Return an AS value (PS3.5 6.2) in years, or None if it is none."""
+    match = re.fullmatch(r"(\d{3})([DWMY])", age.strip())
+    return round(int(match[1]) / _AGE_UNITS[match[2]], 3) if match else None
+
+
+def as_json(ds: Dataset) -> str:
+    """Return the whole header as DICOM JSON; pixels and other long binary values are left out.
+
+    Raises
+    ------
+    Quarantined
+        If a value is not what its VR says.
+    """
+    with contained(Reason.UNREADABLE), config.disable_value_validation():
+        header = Dataset({tag: ds.get_item(tag) for tag in ds.keys() if tag >> 16 != 0x7FE0})
+        implicit, little = ds.original_encoding
+        header.set_original_encoding(implicit, little, ds.original_character_set)
+        model = header.to_json_dict(INLINE_BYTES, _left_out, suppress_invalid_tags=True)
+        return json.dumps(model, ensure_ascii=False, separators=(",", ":"))
+
+
+def _left_out(element: DataElement) -> str:
+    """URI in place of a long binary value; the object itself has it."""
+    return f"about:blank#{element.tag:08X}"

@@ -1,0 +1,174 @@
+"""One file from bytes to all that is stored of it: the same steps for the Spark pipeline and for files to files."""
+
+import hashlib
+import json
+from collections.abc import Set
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from pydicom.dataset import FileDataset
+
+from lakeward import __version__
+from lakeward.imaging import gates, header
+from lakeward.imaging.deidentifier import Deidentified, Deidentifier
+from lakeward.imaging.enhance import EnhanceParameters, Picture, display, encode_frame, enhance, is_enhanceable
+from lakeward.imaging.pixels import frames, has_pixels
+from lakeward.imaging.profile import Profile
+from lakeward.imaging.pseudonyms import Pseudonyms
+from lakeward.imaging.reading import Limits, contained, read_object, time_limit
+from lakeward.imaging.reasons import Quarantined, Reason
+from lakeward.imaging.thumbnails import thumbnail_png
+from lakeward.imaging.writing import encode
+
+CODE_VERSION = __version__
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what comes of a file.
+
+    Attributes
+    ----------
+    profile : Profile
+        How headers are de-identified.
+    key : bytes
+        The secret behind all pseudonyms.
+    enhancement : EnhanceParameters
+        How images are enhanced.
+    limits : Limits
+        Bounds on one object's size.
+    seconds : float
+        Wall time that one object may take.
+    """
+
+    profile: Profile
+    key: bytes = field(repr=False)
+    enhancement: EnhanceParameters = field(default_factory=EnhanceParameters)
+    limits: Limits = field(default_factory=Limits)
+    seconds: float = 120.0
+
+    @cached_property
+    def pseudonyms(self) -> Pseudonyms:
+        """The keyed replacements."""
+        return Pseudonyms(self.key)
+
+    @cached_property
+    def profile_hash(self) -> str:
+        """Hash of what decides the output besides key and code: the profile and the enhancement."""
+        text = self.profile.hash + self.enhancement.model_dump_json()
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def deidentifier(self) -> Deidentifier:
+        """The engine under this recipe's profile."""
+        return Deidentifier(self.profile, self.pseudonyms)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What is stored of a file that could be cleaned.
+
+    Attributes
+    ----------
+    dicom : bytes
+        The de-identified DICOM file.
+    enhanced : list of bytes
+        One lossless JPEG XL image for each frame; empty for objects that are no pictures.
+    columns : dict
+        The typed columns of ``imaging.images`` that come from the object.
+    """
+
+    dicom: bytes
+    enhanced: list[bytes]
+    columns: dict[str, Any]
+
+
+def load(path: Path, size_bytes: int, recipe: Recipe) -> bytes:
+    """Read a file, if it is within the limits.
+
+    Raises
+    ------
+    Quarantined
+        TOO_LARGE, or NOT_ACCESSIBLE with the name of the system's error.
+    """
+    if size_bytes > recipe.limits.max_bytes:
+        raise Quarantined(Reason.TOO_LARGE, f"more than {recipe.limits.max_bytes} bytes")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Quarantined(Reason.NOT_ACCESSIBLE, type(error).__name__) from None
+
+
+def deidentify(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -> tuple[bytes, Deidentified]:
+    """De-identify one file.
+
+    Parameters
+    ----------
+    content : bytes
+        The original file.
+    recipe : Recipe
+        What to do to it.
+    accept : set of Reason
+        Reasons that a person has overruled for this file.
+
+    Returns
+    -------
+    tuple of bytes and Deidentified
+        The new file, and the data set with what was changed.
+
+    Raises
+    ------
+    Quarantined
+        If the file can't be read in bounds, or can't be cleaned with certainty.
+    """
+    with time_limit(recipe.seconds):
+        return _deidentify(content, recipe, accept)
+
+
+def process(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -> Cleaned:
+    """De-identify and enhance one file, and describe it for the tables.
+
+    Parameters and errors are those of `deidentify`; an image whose pixels can't be decoded is refused too.
+    """
+    with time_limit(recipe.seconds):
+        dicom, cleaned = _deidentify(content, recipe, accept)
+        ds = cast(FileDataset, cleaned.dataset)
+        enhanced, thumbnail = _pictures(ds, recipe)
+        with contained(Reason.UNREADABLE):
+            columns = header.columns(ds)
+        columns |= {
+            "patient_id": cleaned.patient,
+            "transfer_syntax_uid": str(ds.file_meta.TransferSyntaxUID),
+            "size_bytes": len(dicom),
+            "content_sha256": hashlib.sha256(dicom).hexdigest(),
+            "changes": json.dumps(cleaned.changes, separators=(",", ":")),
+            "header": header.as_json(ds),
+            "thumbnail": thumbnail,
+        }
+        return Cleaned(dicom, enhanced, columns)
+
+
+def _deidentify(content: bytes, recipe: Recipe, accept: Set[Reason]) -> tuple[bytes, Deidentified]:
+    with contained(Reason.UNREADABLE):
+        ds = read_object(content, recipe.limits)
+        gates.check(ds, recipe.profile.accepting(*accept))
+        cleaned = recipe.deidentifier(ds)
+        return encode(ds), cleaned
+
+
+def _pictures(ds: FileDataset, recipe: Recipe) -> tuple[list[bytes], bytes | None]:
+    """Every frame enhanced, where that makes sense, and a thumbnail of the middle one."""
+    enhanced: list[bytes] = []
+    thumbnail: bytes | None = None
+    if has_pixels(ds):
+        enhanceable = is_enhanceable(ds, recipe.enhancement)
+        middle = int(ds.get("NumberOfFrames") or 1) // 2
+        for index, frame in enumerate(frames(ds, recipe.limits)):
+            shown = enhance(frame, ds, recipe.enhancement, index) if enhanceable else display(frame, ds, index)
+            if enhanceable:
+                enhanced.append(encode_frame(shown))
+            if index == middle:
+                thumbnail = thumbnail_png(cast(Picture, shown))
+    return enhanced, thumbnail
