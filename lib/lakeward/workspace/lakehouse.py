@@ -46,7 +46,7 @@ def query(sql: str, *tables: Table) -> "pa.Table":
     Raises
     ------
     TableError
-        If a table does not exist yet.
+        If a table does not exist yet, or the statement does not fit the tables.
     """
     import pyarrow as pa
 
@@ -65,13 +65,18 @@ def batches(sql: str, *tables: Table) -> "Iterator[pa.RecordBatch]":
 
 def _execute(sql: str, tables: Sequence[Table]) -> "RecordBatchReader":
     from deltalake import QueryBuilder
+    from deltalake.exceptions import DeltaError
 
     engine = QueryBuilder()
     for area in sorted({table.area for table in tables}):
         engine.execute(f"CREATE SCHEMA {area}").read_all()
     for table in tables:
         engine.register(table.name, _open(table))
-    return engine.execute(sql)
+    try:
+        return engine.execute(sql)
+    except DeltaError as error:
+        names = ", ".join(table.name for table in tables)
+        raise TableError(f"The query over {names} can't be run: {str(error).splitlines()[0]}") from None
 
 
 def history(table: Table) -> list[dict[str, Any]]:

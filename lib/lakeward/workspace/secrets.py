@@ -1,7 +1,6 @@
 """Secrets: from the environment, a file or a Databricks scope; never in settings, parameters or logs."""
 
 import base64
-import binascii
 import os
 
 from lakeward.workspace.errors import ConfigurationError, MissingSecret
@@ -57,13 +56,17 @@ def secret_key(name: str, at_least: int = 32) -> bytes:
     ConfigurationError
         If it is neither hex nor base64, or too short.
     """
-    key = _decode(secret(name))
-    if key is None or len(key) < at_least:
-        fault = "is neither hex nor base64" if key is None else f"has {len(key)} bytes"
-        raise ConfigurationError(
-            f"The secret {name} {fault}; it must be at least {at_least} random bytes. Make one: openssl rand -hex 32"
-        )
-    return key
+    text = secret(name)
+    for decode in (bytes.fromhex, _from_base64):
+        try:
+            key = decode(text)
+        except ValueError:
+            continue
+        if len(key) >= at_least:
+            return key
+    raise ConfigurationError(
+        f"The secret {name} is not {at_least} or more bytes as hex or base64. Make one: openssl rand -hex 32"
+    )
 
 
 def _variable(name: str) -> str:
@@ -88,12 +91,5 @@ def _from_scope(name: str) -> str | None:
         return None
 
 
-def _decode(text: str) -> bytes | None:
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        pass
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return None
+def _from_base64(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

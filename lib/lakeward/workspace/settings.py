@@ -60,7 +60,7 @@ def settings() -> Settings:
     except ValidationError as error:
         # Names and reasons only: the value may be a secret in the wrong place.
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise ConfigurationError(f"Settings (LAKEWARD_... or {FILE}) are wrong: {wrong}") from None
+        raise ConfigurationError(f"Wrong settings (LAKEWARD_* in the environment, or {FILE}): {wrong}") from None
     except ValueError as error:
         raise ConfigurationError(f"{FILE} can't be read: {error}") from None
 

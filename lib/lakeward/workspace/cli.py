@@ -1,0 +1,116 @@
+"""The commands ``lakeward doctor`` and ``lakeward tables``."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lakeward.workspace.console import Json, print_json, print_records, print_rows
+from lakeward.workspace.errors import TableError
+
+if TYPE_CHECKING:
+    from lakeward.workspace.tables import Table
+
+tables = typer.Typer(no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="A table, such as imaging.images.", metavar="TABLE")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")]
+
+
+def doctor(json: Json = False) -> None:
+    """Say what this machine lacks, with the cure; ends with 1 if something must be mended.
+
+    Example: lakeward doctor
+    """
+    from lakeward.workspace.doctor import examine
+
+    checks = examine()
+    if json:
+        print_json([asdict(check) for check in checks])
+    else:
+        for check in checks:
+            typer.echo(f"{check.status:4}  {check.name}: {check.cause}")
+            if check.cure:
+                typer.echo(f"      {check.cure}")
+    if any(check.status == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
+@tables.command("list")
+def list_tables(context: typer.Context, json: Json = False) -> None:
+    """List the declared tables, and whether they exist yet.
+
+    Example: lakeward tables list
+    """
+    from lakeward.workspace.lakehouse import exists
+
+    rows = [{"table": t.name, "exists": exists(t), "comment": t.comment} for t in _declared(context)]
+    print_rows(rows, json)
+
+
+@tables.command()
+def show(context: typer.Context, table: Name, json: Json = False) -> None:
+    """Show a table's declaration: columns, key, clustering, checks, place.
+
+    Example: lakeward tables show imaging.images
+    """
+    found = _find(context, table)
+    columns = [{"column": c.name, "type": c.type, "null": c.nullable, "comment": c.comment} for c in found.columns]
+    facts = {
+        "table": found.name,
+        "comment": found.comment,
+        "location": str(found.location),
+        "key": list(found.key),
+        "cluster_by": list(found.cluster_by),
+        "version": found.version,
+        "restricted": found.restricted,
+    }
+    if json:
+        print_json({**facts, "checks": found.checks, "columns": columns})
+        return
+    print_records([facts], as_json=False)
+    print_rows(columns, as_json=False)
+    print_rows([{"check": name, "holds for every row": sql} for name, sql in found.checks.items()], as_json=False)
+
+
+@tables.command()
+def preview(
+    context: typer.Context,
+    table: Name,
+    limit: Limit = 5,
+    columns: Annotated[str, typer.Option(help="Columns to show, separated by commas; all if not given.")] = "",
+    json: Json = False,
+) -> None:
+    """Show some rows; binary values by their size.
+
+    Example: lakeward tables preview imaging.images --columns modality,rows,columns
+    """
+    from lakeward.workspace import lakehouse
+
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    rows = lakehouse.preview(_find(context, table), limit, names or None)
+    print_records(rows.to_pylist(maps_as_pydicts="lossy"), json)
+
+
+@tables.command()
+def history(context: typer.Context, table: Name, limit: Limit = 20, json: Json = False) -> None:
+    """Show a table's commits, newest first.
+
+    Example: lakeward tables history imaging.images
+    """
+    from lakeward.workspace import lakehouse
+
+    print_rows(lakehouse.history(_find(context, table))[:limit], json)
+
+
+def _declared(context: typer.Context) -> "Sequence[Table]":
+    """The areas' tables; the roof, which knows the areas, hands down how to get them."""
+    return context.obj()  # type: ignore[no-any-return]
+
+
+def _find(context: typer.Context, name: str) -> "Table":
+    declared = {table.name: table for table in _declared(context)}
+    if name not in declared:
+        raise TableError(f"There is no table {name!r}; there are {', '.join(declared)}.")
+    return declared[name]
