@@ -229,8 +229,9 @@ def test_a_transfer_syntax_that_is_unknown_or_not_for_files_is_refused(syntax: s
     assert reason_for(file_with(body_of("MR_small.dcm"), syntax)) == Reason.UNSUPPORTED_TRANSFER_SYNTAX
 
 
-def test_zeros_after_the_data_set_are_dropped() -> None:
-    assert written(read_object(image() + bytes(512))) == image()
+@pytest.mark.parametrize("count", [1, 7, 8, 512])
+def test_zeros_after_the_data_set_are_dropped(count: int) -> None:
+    assert written(read_object(image() + bytes(count))) == image()
 
 
 @pytest.mark.parametrize("tail", [b"DOE^JANE", bytes(512) + b"DOE^JANE", b"J"])

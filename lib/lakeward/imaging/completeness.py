@@ -62,7 +62,7 @@ def check_complete(ds: FileDataset, fragments: Fragments | None) -> None:
 
 
 def _check_substance(ds: Dataset) -> None:
-    if max(ds.keys()) < _SOP_INSTANCE_UID:
+    if max(ds.keys(), default=0) < _SOP_INSTANCE_UID:
         raise Quarantined(Reason.TRUNCATED, "ends before the SOP Instance UID")
     if "Rows" in ds and "Columns" in ds and "BitsAllocated" in ds:
         raise Quarantined(Reason.TRUNCATED, "an image without pixel data")

@@ -57,7 +57,7 @@ class EnhanceParameters(BaseModel):
 
 def is_enhanceable(ds: FileDataset, parameters: EnhanceParameters) -> bool:
     """Whether enhancement makes sense: not for segmentations, doses and maps, whose values stand for themselves."""
-    is_picture = not UID(ds.get("SOPClassUID", "")).name.endswith(_NOT_PICTURES)
+    is_picture = not UID(str(ds.get("SOPClassUID", ""))).name.endswith(_NOT_PICTURES)
     return parameters.enabled and is_picture and ds.get("BitsAllocated") != 1
 
 
@@ -82,6 +82,11 @@ def enhance(frame: Frame, ds: FileDataset, parameters: EnhanceParameters, index:
     -------
     numpy.ndarray
         uint8 of shape (rows, columns[, 3]); or `frame` itself where `is_enhanceable` says no.
+
+    Raises
+    ------
+    Quarantined
+        As `display`.
     """
     if not is_enhanceable(ds, parameters):
         return frame
@@ -116,11 +121,19 @@ def display(frame: Frame, ds: FileDataset, index: int = 0) -> Picture:
     -------
     numpy.ndarray
         uint8 of shape (rows, columns[, 3]).
+
+    Raises
+    ------
+    Quarantined
+        UNDECODABLE_PIXELS, if the description of the pixels contradicts itself.
     """
-    if frame.ndim == 3:
-        return _color(frame, ds)
-    shown = frame.astype(np.uint8) * np.uint8(255) if ds.BitsAllocated == 1 else _gray(frame, _transforms(ds, index))
-    return ~shown if ds.PhotometricInterpretation == "MONOCHROME1" else shown
+    with contained(Reason.UNDECODABLE_PIXELS):
+        if frame.ndim == 3:
+            return _color(frame, ds)
+        shown = (
+            frame.astype(np.uint8) * np.uint8(255) if ds.BitsAllocated == 1 else _gray(frame, _transforms(ds, index))
+        )
+        return ~shown if ds.PhotometricInterpretation == "MONOCHROME1" else shown
 
 
 def _color(frame: Frame, ds: Dataset) -> Picture:
@@ -177,8 +190,10 @@ def _by_voi(values: Frame, ds: Dataset) -> tuple[_Shades, float, float] | None:
 
 
 def _by_stretch(values: Frame, frame: Frame, ds: Dataset) -> tuple[_Shades, float, float]:
-    shown = frame[frame != ds.PixelPaddingValue] if isinstance(ds.get("PixelPaddingValue"), int) else frame
-    limits = np.percentile(shown if shown.size else frame, _PERCENTILES)
+    shown = frame[np.isfinite(frame)]
+    if isinstance(padding := ds.get("PixelPaddingValue"), int) and np.any(shown != padding):
+        shown = shown[shown != padding]
+    limits = np.percentile(shown, _PERCENTILES)
     black, white = np.sort(apply_modality_lut(limits, ds))
     return apply_modality_lut(values, ds).astype(np.float64), float(black), float(white)
 

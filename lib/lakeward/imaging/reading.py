@@ -253,6 +253,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     Works in the main thread, where Spark's Python workers and the command line run their work. Elsewhere, and inside
     one call into C (a decoder's single frame), Python can't be interrupted: there the limits on size hold alone.
+    There is one timer in a process, so a limit can't be put inside another.
 
     Raises
     ------

@@ -131,11 +131,11 @@ class Walk:
         seen: set[int] = set()
         creators: dict[int, bytes] = {}
         while at < end:
+            if depth == 0 and self._only_zeros(at, end):
+                return at  # they fill up a block of a tape or disk
             tag, vr, length, value = self._header(at, end, implicit)
             if tag == ITEM_END and delimited:
                 return at + 8
-            if depth == 0 and tag == 0 and self.data.count(0, at, end) == end - at:
-                return at  # zeros that fill up a block of a tape or disk
             self._check_tag(tag, seen)
             holds_items = self._holds_items(tag, vr, length, value, creators)
             self._note(tag | SEQUENCE_MARK if holds_items else tag)
@@ -152,6 +152,9 @@ class Walk:
         if delimited:
             raise self._cut("an item without its end", end)
         return at
+
+    def _only_zeros(self, at: int, end: int) -> bool:
+        return not self.data[at : at + 8].strip(b"\0") and self.data.count(0, at, end) == end - at
 
     def _header(self, at: int, end: int, implicit: bool) -> tuple[int, bytes | None, int, int]:
         """Return tag, VR (None where it is implicit), length, and the offset of the value."""
