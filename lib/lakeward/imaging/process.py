@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Set
+import traceback
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -123,7 +125,7 @@ def deidentify(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()
     Quarantined
         If the file can't be read in bounds, or can't be cleaned with certainty.
     """
-    with time_limit(recipe.seconds):
+    with time_limit(recipe.seconds), _unforeseen():
         return _deidentify(content, recipe, accept)
 
 
@@ -132,22 +134,39 @@ def process(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -
 
     Parameters and errors are those of `deidentify`; an image whose pixels can't be decoded is refused too.
     """
-    with time_limit(recipe.seconds):
+    with time_limit(recipe.seconds), _unforeseen():
         dicom, cleaned = _deidentify(content, recipe, accept)
-        ds = cast(FileDataset, cleaned.dataset)
-        enhanced, thumbnail = _pictures(ds, recipe)
-        with contained(Reason.UNREADABLE):
-            columns = header.columns(ds)
-        columns |= {
-            "patient_id": cleaned.patient,
-            "transfer_syntax_uid": str(ds.file_meta.TransferSyntaxUID),
-            "size_bytes": len(dicom),
-            "content_sha256": hashlib.sha256(dicom).hexdigest(),
-            "changes": json.dumps(cleaned.changes, separators=(",", ":")),
-            "header": header.as_json(ds),
-            "thumbnail": thumbnail,
-        }
-        return Cleaned(dicom, enhanced, columns)
+        return Cleaned(dicom, *_describe(dicom, cleaned, recipe))
+
+
+def _describe(dicom: bytes, cleaned: Deidentified, recipe: Recipe) -> tuple[list[bytes], dict[str, Any]]:
+    """The enhanced frames and the columns of a cleaned object."""
+    ds = cast(FileDataset, cleaned.dataset)
+    enhanced, thumbnail = _pictures(ds, recipe)
+    with contained(Reason.UNREADABLE):
+        columns = header.columns(ds)
+    return enhanced, columns | {
+        "patient_id": cleaned.patient,
+        "transfer_syntax_uid": str(ds.file_meta.TransferSyntaxUID),
+        "size_bytes": len(dicom),
+        "content_sha256": hashlib.sha256(dicom).hexdigest(),
+        "changes": json.dumps(cleaned.changes, separators=(",", ":")),
+        "header": header.as_json(ds),
+        "thumbnail": thumbnail,
+    }
+
+
+@contextmanager
+def _unforeseen() -> Iterator[None]:
+    """Set aside, with the place in our code, what nobody foresaw; the error's own text may quote a patient's data."""
+    try:
+        yield
+    except Quarantined:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        detail = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        raise Quarantined(Reason.UNFORESEEN, detail) from None
 
 
 def _deidentify(content: bytes, recipe: Recipe, accept: Set[Reason]) -> tuple[bytes, Deidentified]:

@@ -46,7 +46,7 @@ class Entry(BaseModel):
     closed_at: datetime | None
 
     @property
-    def copy(self) -> Path:  # type: ignore[override]
+    def path(self) -> Path:
         """Where the restricted zone keeps the original."""
         return quarantine_folder() / self.source_hmac
 

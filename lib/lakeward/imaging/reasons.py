@@ -29,6 +29,7 @@ class Reason(StrEnum):
     RECOGNIZABLE_FEATURES = "recognizable_features"
     EMBEDDED_OVERLAY = "embedded_overlay"
     NOT_WRITABLE = "not_writable"
+    UNFORESEEN = "unforeseen"
 
     @property
     def explain(self) -> str:
@@ -74,6 +75,7 @@ _EXPLANATIONS = {
     Reason.RECOGNIZABLE_FEATURES: "Recognizable Visual Features (0028,0302) says YES: a face can be reconstructed.",
     Reason.EMBEDDED_OVERLAY: "Overlay planes inside compressed pixel data can't be removed without loss.",
     Reason.NOT_WRITABLE: "The cleaned object can't be encoded again.",
+    Reason.UNFORESEEN: "An error that nobody foresaw: a defect in Lakeward; report the detail.",
 }
 
 

@@ -1,0 +1,218 @@
+"""Commands of the imaging area."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lakeward.workspace.console import Json, print_json
+
+app = typer.Typer(help="DICOM images: de-identify, enhance, store, export.", no_args_is_help=True)
+quarantine_app = typer.Typer(help="Objects that were set aside.", no_args_is_help=True)
+app.add_typer(quarantine_app, name="quarantine")
+
+ProfileName = Annotated[str, typer.Option("--profile", help="A shipped profile's name, or a YAML file.")]
+
+
+@app.command()
+def ingest(
+    source: Annotated[str, typer.Argument(help="Folder with DICOM files, or: samples")],
+    profile: ProfileName = "research",
+    clip_limit: Annotated[float, typer.Option(min=1, max=64, help="Strength of the enhancement.")] = 2.0,
+    tiles: Annotated[int, typer.Option(min=1, max=64, help="Tiles along each side of an image.")] = 8,
+    reprocess: Annotated[bool, typer.Option(help="Also files known with another profile, key or version.")] = False,
+    json: Json = False,
+) -> None:
+    """De-identify and enhance a folder's new files into the imaging tables.
+
+    Example: lakeward imaging ingest /data/pacs --profile research
+    """
+    from lakeward.imaging import pipeline
+    from lakeward.imaging.parameters import IngestParameters
+
+    p = IngestParameters(source=source, profile=profile, clip_limit=clip_limit, tiles=tiles, reprocess=reprocess)
+    _show_run(pipeline.ingest(p.folder, p.recipe, reprocess=reprocess).model_dump(), json)
+
+
+@app.command()
+def deidentify(
+    source: Annotated[Path, typer.Argument(help="Folder with the originals; it is only read.")],
+    destination: Annotated[Path, typer.Argument(help="Folder for the new files.")],
+    profile: ProfileName = "basic",
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Restricted folder for copies of what is set aside, with their paths.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """De-identify files to files, with no tables and no Spark.
+
+    Example: lakeward imaging deidentify /data/pacs /data/clean --profile basic --json
+    """
+    from lakeward.imaging.files import deidentify_folder
+
+    _show_run(deidentify_folder(source, destination, _recipe(profile), quarantine).model_dump(), json)
+
+
+@app.command()
+def export(
+    destination: Annotated[Path, typer.Argument(help="Folder for study/series/object.dcm")],
+    where: Annotated[str, typer.Option(help="SQL condition on imaging.images.")] = "true",
+    json: Json = False,
+) -> None:
+    """Write de-identified objects out of the tables as DICOM files.
+
+    Example: lakeward imaging export /data/out --where "modality = 'CT'"
+    """
+    from lakeward.imaging import export as exporting
+
+    done = exporting.export(destination, where).model_dump()
+    _print(done, json, f"{done['written']} files written to {destination}, {done['present']} were there already.")
+
+
+@app.command()
+def new_key(
+    path: Annotated[Path, typer.Argument(help="File for the key; must not exist.")], json: Json = False
+) -> None:
+    """Make a de-identification key in a file that only you can read. Keep it: later files need it.
+
+    Example: lakeward imaging new-key /run/secrets/deid_key
+    """
+    from lakeward.workspace.errors import ConfigurationError
+
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        raise ConfigurationError(f"{path} exists: a key is never overwritten. Choose another file.") from None
+    path.write_text(secrets.token_hex(32) + "\n")
+    _print({"path": str(path)}, json, f"New key in {path}. Use it with LAKEWARD_SECRETS_DIR, or LAKEWARD_DEID_KEY.")
+
+
+@app.command()
+def demo(
+    notebooks: Annotated[Path, typer.Option(help="Folder with the project's notebooks.")] = Path("notebooks"),
+    json: Json = False,
+) -> None:
+    """Run the imaging notebooks on the real DICOM files that pydicom ships.
+
+    Example: lakeward imaging demo
+    """
+    from lakeward.imaging.demo import demonstrate
+
+    done = demonstrate(notebooks).model_dump()
+    _print(done, json, _screen(done))
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    closed: Annotated[bool, typer.Option(help="Also those that were retried or released.")] = False, json: Json = False
+) -> None:
+    """List what is in quarantine.
+
+    Example: lakeward imaging quarantine list --json
+    """
+    from lakeward.imaging.quarantine import entries
+
+    found = entries(closed=closed)
+    lines = [f"{e.source_hmac[:12]}  {e.reason:<28} {e.size_bytes:>12,} bytes  {e.status}" for e in found]
+    _print([e.model_dump(mode="json") for e in found], json, "\n".join(lines) or "The quarantine is empty.")
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    name: Annotated[str, typer.Argument(help="The object's name, or its beginning.")], json: Json = False
+) -> None:
+    """Show why an object is held and where the restricted zone keeps it.
+
+    Example: lakeward imaging quarantine show 3f2a
+    """
+    from lakeward.imaging.quarantine import entry
+
+    held = entry(name)
+    more = {"explanation": held.reason.explain, "releasable": held.reason.releasable, "copy": str(held.path)}
+    shown = held.model_dump(mode="json") | more
+    _print(shown, json, "\n".join(f"{key:<15} {value}" for key, value in shown.items() if value is not None))
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    names: Annotated[list[str] | None, typer.Argument(help="Objects' names; all if none is given.")] = None,
+    profile: ProfileName = "research",
+    json: Json = False,
+) -> None:
+    """Process objects in quarantine again, as after a change of the profile.
+
+    Example: lakeward imaging quarantine retry --profile my-profile.yaml
+    """
+    from lakeward.imaging.quarantine import retry
+
+    _show_run(retry(_recipe(profile), names or None).model_dump(), json)
+
+
+@quarantine_app.command(
+    "release", epilog='Example: lakeward imaging quarantine release 3f2a --reason "Looked at all frames: no text"'
+)
+def quarantine_release(
+    name: Annotated[str, typer.Argument(help="The object's name, or its beginning.")],
+    reason: Annotated[str, typer.Option(help="Why it may go through; recorded. Nothing of the patient in it.")],
+    profile: ProfileName = "research",
+    json: Json = False,
+) -> None:
+    """Let an object through that you have looked at; its header is de-identified as ever."""
+    from lakeward.imaging.quarantine import release
+
+    _show_run(release(name, reason, _recipe(profile)).model_dump(), json)
+
+
+def _recipe(profile: str) -> Any:
+    from lakeward.imaging.parameters import KEY_NAME
+    from lakeward.imaging.process import Recipe
+    from lakeward.imaging.profile import load_profile
+    from lakeward.workspace.secrets import secret_key
+
+    return Recipe(load_profile(profile), secret_key(KEY_NAME))
+
+
+def _print(data: Any, json: bool, text: str) -> None:
+    if json:
+        print_json(data)
+    else:
+        typer.echo(text)
+
+
+def _show_run(done: dict[str, Any], json: bool) -> None:
+    _print(done, json, _counts(done))
+
+
+def _counts(done: dict[str, Any]) -> str:
+    """Lines that show that what went in came out."""
+    inputs = done.get("found", done.get("read", 0))
+    parts = [("known from before", done.get("known", 0)), ("stored", done.get("stored", done.get("written", 0)))]
+    lines = [f"{inputs:>8,} files"]
+    lines += [f"{count:>8,}   {what}" for what, count in [*parts, ("in quarantine", done["quarantined"])]]
+    lines += [f"{count:>8,}     {reason}" for reason, count in done["by_reason"].items()]
+    if done.get("duplicates"):
+        lines.append(f"{done['duplicates']:>8,}   of those stored have the same content as another")
+    if done.get("other_recipe"):
+        lines.append(
+            f"{done['other_recipe']:>8,}   of those known had another profile, key or version: --reprocess takes them"
+        )
+    return "\n".join(lines)
+
+
+def _screen(done: dict[str, Any]) -> str:
+    rate = done["images_per_second"]
+    key = "made for this folder only, to be thrown away" if done["throw_away_key"] else "yours (deid_key)"
+    return "\n".join(
+        [
+            f"The real DICOM files in {done['source']}",
+            _counts(done),
+            "",
+            f"speed    {f'{rate} files a second (small ones; Spark started)' if rate else 'nothing new to process'}",
+            f"key      {key}",
+            *(f"table    {name:<20} {folder}" for name, folder in done["tables"].items()),
+            *(f"notebook {path}" for path in done["notebooks"]),
+            f"report   {done['report']}",
+            f"Done in {done['seconds']} s.",
+        ]
+    )

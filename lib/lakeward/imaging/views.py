@@ -1,0 +1,144 @@
+"""What a person looks at: pictures before and after, what was done to a header and why, and charts."""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import cv2
+import pandas as pd
+from pydicom.datadict import dictionary_description, dictionary_has_tag, repeater_has_tag
+
+from lakeward.imaging.enhance import Picture, decode_frame, display
+from lakeward.imaging.pixels import frames
+from lakeward.imaging.reading import read_object
+from lakeward.imaging.reasons import Reason
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from IPython.display import HTML
+
+SIDE = 224
+"""Longer side of a picture on a page, pixels."""
+
+MEANING = {
+    "X": "removed",
+    "Z": "emptied",
+    "D": "replaced by a dummy",
+    "C": "cleaned",
+    "U": "UID replaced",
+    "K": "kept",
+}
+"""PS3.15 Table E.1-1a in a word each."""
+
+
+def before_and_after(rows: Iterable[Mapping[str, Any]]) -> "HTML":
+    """Show the middle frame of objects as it is stored, and enhanced beside it.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        With ``modality``, ``body_part_examined``, ``rows``, ``columns``, ``number_of_frames`` of ``imaging.images`` and
+        ``dicom``, ``enhanced`` of ``imaging.pixels``. Both pictures are of the de-identified object.
+    """
+    from IPython.display import HTML
+
+    return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:14px">{"".join(map(_pair, rows))}</div>')
+
+
+def _pair(row: Mapping[str, Any]) -> str:
+    ds = read_object(bytes(row["dicom"]))
+    middle = int(row["number_of_frames"]) // 2
+    stored = next(frame for index, frame in enumerate(frames(ds)) if index == middle)
+    pictures = [display(stored, ds, middle), cast(Picture, decode_frame(bytes(row["enhanced"][middle])))]
+    caption = f"{row['modality']} {row['body_part_examined'] or ''} · {row['columns']} × {row['rows']}"
+    if row["number_of_frames"] > 1:
+        caption += f" · frame {middle + 1} of {row['number_of_frames']}"
+    return (
+        '<figure style="margin:0;font:12px sans-serif"><div style="display:flex;gap:2px">'
+        f"{''.join(_image(picture) for picture in pictures)}</div><figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _image(picture: Picture) -> str:
+    scale = SIDE / max(picture.shape[:2])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    resized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method)
+    _, png = cv2.imencode(".png", resized if resized.ndim == 2 else cv2.cvtColor(resized, cv2.COLOR_RGB2BGR))
+    return f'<img src="data:image/png;base64,{base64.b64encode(png.tobytes()).decode()}" height="{SIDE}">'
+
+
+def header_changes(changes: str, header: str) -> pd.DataFrame:
+    """List what was done to each element of an object, why, and what it holds now; what it held before is not kept.
+
+    Parameters
+    ----------
+    changes, header : str
+        Columns of ``imaging.images``.
+    """
+    model = json.loads(header)
+    return pd.DataFrame(
+        [
+            {"element": path, "name": _name(path), "done": MEANING[action], "rule": rule, "now": _now(path, model)}
+            for path, (action, rule) in json.loads(changes).items()
+        ]
+    )
+
+
+def _name(path: str) -> str:
+    """Names of an element and of the sequences that it is in."""
+    return " › ".join(_part_name(int(part.strip("()").replace(",", ""), 16)) for part in path.split("."))
+
+
+def _part_name(tag: int) -> str:
+    if tag >> 16 & 1:
+        return "private"
+    return dictionary_description(tag) if dictionary_has_tag(tag) or repeater_has_tag(tag) else "unknown"
+
+
+def _now(path: str, model: Mapping[str, Any]) -> str:
+    """The value of a top-level element; nested ones are in the JSON header."""
+    if "." in path:
+        return "" if path.split(".")[0].strip("()").replace(",", "") in model else "(gone with its sequence)"
+    element = model.get(path.strip("()").replace(",", ""))
+    if element is None:
+        return "(absent)"
+    values = [
+        value.get("Alphabetic", value) if isinstance(value, dict) else value for value in element.get("Value", [])
+    ]
+    if element["vr"] == "SQ":
+        return f"({len(values)} items)"
+    return "\\".join(map(str, values))
+
+
+def reasons_table(by_reason: Mapping[str, int]) -> pd.DataFrame:
+    """List quarantined files by reason, with what each means and whether a person may release them."""
+    rows = [(code, count, Reason(code).explain, Reason(code).releasable) for code, count in by_reason.items()]
+    table = pd.DataFrame(rows, columns=["reason", "files", "meaning", "releasable"])
+    return table.sort_values("files", ascending=False, ignore_index=True)
+
+
+def bars(table: pd.DataFrame, category: str, count: str, title: str) -> "go.Figure":
+    """Draw counts by category as horizontal bars, the largest on top."""
+    import plotly.express as px
+
+    figure = px.bar(table.sort_values(count), x=count, y=category, orientation="h", title=title, text=count)
+    figure.update_layout(height=120 + 26 * len(table), margin={"l": 10, "r": 10, "t": 40, "b": 10}, yaxis_title="")
+    return figure
+
+
+def actions_table(changes: Iterable[str]) -> pd.DataFrame:
+    """Count, over many objects, the actions taken and the rules behind them."""
+    counts = pd.Series([(MEANING[action], rule) for text in changes for action, rule in json.loads(text).values()])
+    table = counts.value_counts().rename("elements").reset_index()
+    table[["done", "rule"]] = pd.DataFrame(table["index"].tolist(), index=table.index)
+    return table[["done", "rule", "elements"]]
+
+
+def scatter(table: pd.DataFrame, x: str, y: str, color: str) -> "go.Figure":
+    """Draw one column against another, colored by a third."""
+    import plotly.express as px
+
+    figure = px.scatter(table, x=x, y=y, color=color, hover_data=list(table.columns))
+    figure.update_layout(height=380, margin={"l": 10, "r": 10, "t": 20, "b": 10})
+    return figure
