@@ -74,17 +74,16 @@ def demonstrate(notebooks: Path) -> Demonstration:
             )
         done.append(execute(notebook, folder / f"{name}.ipynb", {}))
     report = _report(done, settings().home / "report.html")
-    run = query(
-        f"SELECT * FROM {RUNS.name} WHERE state = 'SUCCESS' ORDER BY started_at DESC LIMIT 1", RUNS
-    ).to_pylist()[0]
-    aside = query(
-        f"SELECT reason, count(*) AS n FROM {QUARANTINE.name} WHERE status = 'open' GROUP BY reason", QUARANTINE
+    last = f"SELECT * FROM {RUNS.name} WHERE state = 'SUCCESS' ORDER BY started_at DESC LIMIT 1"
+    run = query(last, RUNS).to_pylist()[0]
+    reasons = (
+        f"SELECT reason, count(*) AS n FROM {QUARANTINE.name} WHERE status = 'open' GROUP BY reason ORDER BY n DESC"
     )
     processed = run["stored"] + run["quarantined"]
     return Demonstration(
         source=str(sample_folder()),
         **{name: run[name] for name in ("found", "known", "stored", "quarantined")},
-        by_reason={row["reason"]: row["n"] for row in sorted(aside.to_pylist(), key=lambda row: -row["n"])},
+        by_reason={row["reason"]: row["n"] for row in query(reasons, QUARANTINE).to_pylist()},
         images_per_second=round(processed / run["seconds"], 1) if processed else None,
         seconds=round(time.monotonic() - begun, 1),
         throw_away_key=thrown_away,
@@ -116,7 +115,7 @@ def _report(notebooks: list[Path], path: Path) -> Path:
 
     pages = [nbformat.read(notebook, as_version=4) for notebook in notebooks]
     whole = pages[0].copy()
-    whole.cells = [cell for page in pages for cell in page.cells]
+    whole.cells = [cell | {"id": f"c{n}"} for n, cell in enumerate(cell for page in pages for cell in page.cells)]
     whole.metadata = {**whole.metadata, "title": "Lakeward: the imaging job on real DICOM files"}
     exporter = HTMLExporter(exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
     html, _ = exporter.from_notebook_node(whole)

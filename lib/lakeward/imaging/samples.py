@@ -5,5 +5,5 @@ from pathlib import Path
 
 
 def sample_folder() -> Path:
-    """Return the folder with pydicom's own files: CT, MR, US, NM, RT, SR, color, multi-frame, compressed, damaged ones."""
+    """Return the folder with pydicom's own files: CT, MR, US, NM, RT, SR; color, multi-frame, compressed, damaged."""
     return Path(str(files("pydicom").joinpath("data", "test_files")))

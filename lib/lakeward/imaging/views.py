@@ -13,6 +13,7 @@ from lakeward.imaging.enhance import Picture, decode_frame, display
 from lakeward.imaging.pixels import frames
 from lakeward.imaging.reading import read_object
 from lakeward.imaging.reasons import Reason
+from lakeward.workspace.settings import on_databricks
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -51,9 +52,9 @@ def _pair(row: Mapping[str, Any]) -> str:
     middle = int(row["number_of_frames"]) // 2
     stored = next(frame for index, frame in enumerate(frames(ds)) if index == middle)
     pictures = [display(stored, ds, middle), cast(Picture, decode_frame(bytes(row["enhanced"][middle])))]
-    caption = f"{row['modality']} {row['body_part_examined'] or ''} · {row['columns']} × {row['rows']}"
+    caption = f"{row['modality']} {row['body_part_examined'] or ''} - {row['columns']} x {row['rows']}"
     if row["number_of_frames"] > 1:
-        caption += f" · frame {middle + 1} of {row['number_of_frames']}"
+        caption += f" - frame {middle + 1} of {row['number_of_frames']}"
     return (
         '<figure style="margin:0;font:12px sans-serif"><div style="display:flex;gap:2px">'
         f"{''.join(_image(picture) for picture in pictures)}</div><figcaption>{caption}</figcaption></figure>"
@@ -87,7 +88,7 @@ def header_changes(changes: str, header: str) -> pd.DataFrame:
 
 def _name(path: str) -> str:
     """Names of an element and of the sequences that it is in."""
-    return " › ".join(_part_name(int(part.strip("()").replace(",", ""), 16)) for part in path.split("."))
+    return " > ".join(_part_name(int(part.strip("()").replace(",", ""), 16)) for part in path.split("."))
 
 
 def _part_name(tag: int) -> str:
@@ -103,12 +104,9 @@ def _now(path: str, model: Mapping[str, Any]) -> str:
     element = model.get(path.strip("()").replace(",", ""))
     if element is None:
         return "(absent)"
-    values = [
-        value.get("Alphabetic", value) if isinstance(value, dict) else value for value in element.get("Value", [])
-    ]
     if element["vr"] == "SQ":
-        return f"({len(values)} items)"
-    return "\\".join(map(str, values))
+        return f"({len(element.get('Value', []))} items)"
+    return "\\".join(v.get("Alphabetic", "") if isinstance(v, dict) else str(v) for v in element.get("Value", []))
 
 
 def reasons_table(by_reason: Mapping[str, int]) -> pd.DataFrame:
@@ -118,10 +116,19 @@ def reasons_table(by_reason: Mapping[str, int]) -> pd.DataFrame:
     return table.sort_values("files", ascending=False, ignore_index=True)
 
 
+def _plotly() -> Any:
+    """Plotly Express, drawing so that a page needs no network; Databricks has a way of its own."""
+    import plotly.express as px
+    import plotly.io as pio
+
+    if not on_databricks():
+        pio.renderers.default = "plotly_mimetype+notebook"
+    return px
+
+
 def bars(table: pd.DataFrame, category: str, count: str, title: str) -> "go.Figure":
     """Draw counts by category as horizontal bars, the largest on top."""
-    import plotly.express as px
-
+    px = _plotly()
     figure = px.bar(table.sort_values(count), x=count, y=category, orientation="h", title=title, text=count)
     figure.update_layout(height=120 + 26 * len(table), margin={"l": 10, "r": 10, "t": 40, "b": 10}, yaxis_title="")
     return figure
@@ -137,8 +144,7 @@ def actions_table(changes: Iterable[str]) -> pd.DataFrame:
 
 def scatter(table: pd.DataFrame, x: str, y: str, color: str) -> "go.Figure":
     """Draw one column against another, colored by a third."""
-    import plotly.express as px
-
+    px = _plotly()
     figure = px.scatter(table, x=x, y=y, color=color, hover_data=list(table.columns))
     figure.update_layout(height=380, margin={"l": 10, "r": 10, "t": 20, "b": 10})
     return figure
