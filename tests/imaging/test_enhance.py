@@ -7,6 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.pixels.processing import apply_voi_lut
+
 from lakeward.imaging.enhance import (
     EnhanceParameters,
     Frame,
@@ -19,8 +22,6 @@ from lakeward.imaging.enhance import (
 )
 from lakeward.imaging.pixels import frames
 from lakeward.imaging.reading import read_object
-from pydicom.dataset import Dataset, FileDataset
-from pydicom.pixels.processing import apply_voi_lut
 
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 ENHANCE = EnhanceParameters()

@@ -1,5 +1,6 @@
 """Frames come out one by one, as RGB or stored values, and no object makes a decoder run away."""
 
+import random
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -8,12 +9,13 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import FileDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEG2000Lossless, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+
 from lakeward.imaging.pixels import frames, has_pixels
 from lakeward.imaging.reading import Limits, read_object
 from lakeward.imaging.reasons import Quarantined, Reason
-from pydicom.dataset import FileDataset
-from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 
@@ -77,10 +79,36 @@ def test_signed_and_unsigned_frames_of_12_bits_survive_compression(syntax: str, 
     np.testing.assert_array_equal(np.stack(list(frames(ds))), stored)
 
 
-def test_jpeg_of_12_bits_decodes_without_a_decoder_under_the_gpl() -> None:
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("syntax", [JPEGLossless, JPEGLosslessSV1])
+def test_lossless_jpeg_survives(syntax: str, bits: int) -> None:
+    stored = np.random.default_rng(7).integers(0, 1 << bits, (64, 64)).astype(np.uint8 if bits == 8 else np.uint16)
+    ds = real("MR_small.dcm")
+    ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits, bits - 1, 0
+    ds.BitsAllocated = stored.dtype.itemsize * 8
+    ds.PixelData = encapsulate([imagecodecs.jpeg8_encode(stored, lossless=True, bitspersample=bits)])
+    ds.file_meta.TransferSyntaxUID = syntax
+    np.testing.assert_array_equal(next(frames(ds)), stored)
+
+
+def test_jpeg_of_12_bits_decodes() -> None:
     decoded = next(frames(real("JPGExtended.dcm")))
     assert decoded.dtype == np.uint16
-    assert decoded.max() == 264  # as pylibjpeg-libjpeg has it
+    assert decoded.max() == 264  # pylibjpeg-libjpeg, on its own, has the same
+
+
+@pytest.mark.parametrize("name", ["MR_small_RLE.dcm", "SC_rgb_jpeg_gdcm.dcm", "SC_rgb_dcmtk_+eb+cy+np.dcm"])
+def test_no_damage_ends_the_process(name: str) -> None:
+    """GDCM's C++ exceptions and the panics of decoders in Rust would."""
+    noise = random.Random(11)
+    for _ in range(300):
+        ds = real(name)
+        damaged = bytearray(ds.PixelData)
+        for at in noise.sample(range(16, len(damaged)), 5):
+            damaged[at] = noise.randrange(256)
+        ds.PixelData = bytes(damaged)
+        with suppress(Quarantined):
+            assert all(frame.shape[:2] == (ds.Rows, ds.Columns) for frame in frames(ds))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lakeward.imaging.reading import Limits, contained, read_object, time_limit
-from lakeward.imaging.reasons import Quarantined, Reason
 from pydicom.data import get_charset_files, get_testdata_file
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -23,6 +21,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
 )
+
+from lakeward.imaging.reading import Limits, contained, read_object, time_limit
+from lakeward.imaging.reasons import Quarantined, Reason
 
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 CHARSET_FILES = [Path(name) for name in get_charset_files("*.dcm")]

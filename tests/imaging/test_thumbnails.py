@@ -3,6 +3,7 @@
 import imagecodecs
 import numpy as np
 import pytest
+
 from lakeward.imaging.thumbnails import thumbnail_png
 
 

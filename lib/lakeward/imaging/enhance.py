@@ -57,8 +57,9 @@ class EnhanceParameters(BaseModel):
 
 def is_enhanceable(ds: FileDataset, parameters: EnhanceParameters) -> bool:
     """Whether enhancement makes sense: not for segmentations, doses and maps, whose values stand for themselves."""
-    is_picture = not UID(str(ds.get("SOPClassUID", ""))).name.endswith(_NOT_PICTURES)
-    return parameters.enabled and is_picture and ds.get("BitsAllocated") != 1
+    with contained(Reason.UNDECODABLE_PIXELS):
+        is_picture = not UID(str(ds.get("SOPClassUID", ""))).name.endswith(_NOT_PICTURES)
+        return parameters.enabled and is_picture and ds.get("BitsAllocated") != 1
 
 
 def enhance(frame: Frame, ds: FileDataset, parameters: EnhanceParameters, index: int = 0) -> Frame:
@@ -193,7 +194,7 @@ def _by_stretch(values: Frame, frame: Frame, ds: Dataset) -> tuple[_Shades, floa
     shown = frame[np.isfinite(frame)]
     if isinstance(padding := ds.get("PixelPaddingValue"), int) and np.any(shown != padding):
         shown = shown[shown != padding]
-    limits = np.percentile(shown, _PERCENTILES)
+    limits = np.percentile(shown.astype(np.float64), _PERCENTILES)
     black, white = np.sort(apply_modality_lut(limits, ds))
     return apply_modality_lut(values, ds).astype(np.float64), float(black), float(white)
 

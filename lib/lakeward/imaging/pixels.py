@@ -7,15 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels.decoders.base import DecodeRunner, JPEGExtended12BitDecoder, get_decoder
+from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import (
-    JPEG2000TransferSyntaxes,
-    JPEGExtended12Bit,
-    JPEGLSTransferSyntaxes,
-    JPEGTransferSyntaxes,
-    RLELossless,
-)
+from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
 from lakeward.imaging.completeness import PIXEL_KEYWORDS, number_of_frames
 from lakeward.imaging.reading import Limits, contained
@@ -23,15 +17,15 @@ from lakeward.imaging.reasons import Quarantined, Reason
 
 Frame = npt.NDArray[np.generic]
 
-DECODER_DEPENDENCIES = {JPEGExtended12Bit: ("imagecodecs",)}
+DECODER_DEPENDENCIES = dict.fromkeys(JPEGTransferSyntaxes, ("imagecodecs",))
 """Asked for by pydicom of a module with a decoder."""
 
 _DECODERS = (
     ((*JPEG2000TransferSyntaxes, RLELossless), "pylibjpeg"),
     (JPEGLSTransferSyntaxes, "pyjpegls"),
-    (JPEGTransferSyntaxes, "gdcm"),
+    (JPEGTransferSyntaxes, "imagecodecs"),
 )
-"""Measured on pydicom's own files: the fastest of those that agree, and none under the GPL."""
+"""For each syntax one decoder, under a permissive license, that survives damaged codestreams: GDCM ends the process."""
 
 _JP2_SIGNATURE = bytes.fromhex("0000000c6a502020")
 _JPEG_START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
@@ -78,8 +72,6 @@ def _decoded(ds: FileDataset) -> Iterator[tuple[Frame, dict[str, str | int]]]:
     """Start the decoder that is best for the syntax; several that take turns might not agree to the last bit."""
     syntax = ds.file_meta.TransferSyntaxUID
     plugin = next((name for syntaxes, name in _DECODERS if syntax in syntaxes), "")
-    if syntax == JPEGExtended12Bit and ds.BitsStored > 8:
-        plugin = "imagecodecs"
     return get_decoder(syntax).iter_array(ds, decoding_plugin=plugin, allow_excess_frames=False)
 
 
@@ -113,22 +105,22 @@ def _check_codestreams(ds: FileDataset, count: int) -> None:
     else:
         return
     for codestream in generate_frames(ds.PixelData, number_of_frames=count):
-        if size(codestream) != (ds.Rows, ds.Columns):
-            raise Quarantined(Reason.UNDECODABLE_PIXELS, "a frame's size is not that of Rows and Columns")
+        if size(codestream) != (ds.Rows, ds.Columns, ds.SamplesPerPixel):
+            raise Quarantined(Reason.UNDECODABLE_PIXELS, "a frame's own size is not the one described")
 
 
-def _jpeg_size(codestream: bytes) -> tuple[int, int] | None:
-    """Return rows and columns from the start-of-frame marker (ISO/IEC 10918-1 B.2.2, 14495-1 C.2.2)."""
+def _jpeg_size(codestream: bytes) -> tuple[int, int, int] | None:
+    """Return rows, columns and samples from the start-of-frame marker (ISO/IEC 10918-1 B.2.2, 14495-1 C.2.2)."""
     at = 2
-    while at + 9 <= len(codestream) and codestream[at] == 0xFF:
+    while at + 10 <= len(codestream) and codestream[at] == 0xFF:
         if codestream[at + 1] in _JPEG_START_OF_FRAME:
-            return _number(codestream, at + 5, 2), _number(codestream, at + 7, 2)
+            return _number(codestream, at + 5, 2), _number(codestream, at + 7, 2), _number(codestream, at + 9, 1)
         at += 1 if codestream[at + 1] == 0xFF else 2 + _number(codestream, at + 2, 2)
     return None
 
 
-def _jpeg_2000_size(codestream: bytes) -> tuple[int, int] | None:
-    """Return rows and columns from the SIZ marker (ISO/IEC 15444-1 A.5.1), also behind the boxes of a JP2 file."""
+def _jpeg_2000_size(codestream: bytes) -> tuple[int, int, int] | None:
+    """Return rows, columns and samples from the SIZ marker (ISO/IEC 15444-1 A.5.1), also behind a JP2 file's boxes."""
     at = 0
     if codestream.startswith(_JP2_SIGNATURE):
         at = len(_JP2_SIGNATURE) + 4
@@ -141,7 +133,7 @@ def _jpeg_2000_size(codestream: bytes) -> tuple[int, int] | None:
     if codestream[at : at + 4] != b"\xff\x4f\xff\x51":
         return None
     columns, rows, left, top = (_number(codestream, at + offset, 4) for offset in (8, 12, 16, 20))
-    return rows - top, columns - left
+    return rows - top, columns - left, _number(codestream, at + 40, 2)
 
 
 def _number(data: bytes, at: int, size: int) -> int:
@@ -149,16 +141,23 @@ def _number(data: bytes, at: int, size: int) -> int:
 
 
 def is_available(uid: str) -> bool:
-    """Tell pydicom that `decode_extended` works."""
+    """Tell pydicom for which transfer syntaxes `decode_jpeg` is there."""
     return uid in DECODER_DEPENDENCIES
 
 
-def decode_extended(codestream: bytes, runner: DecodeRunner) -> bytes:
-    """Decode 12-bit JPEG Extended for pydicom; of its own decoders only one under the GPL does."""
-    if runner.samples_per_pixel != 1 or not codestream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
-        raise ValueError
-    decoded: bytes = imagecodecs.jpeg8_decode(codestream).tobytes()
-    return decoded
+def decode_jpeg(codestream: bytes, runner: DecodeRunner) -> bytearray:
+    """Decode JPEG for pydicom, lossless and of 12 bits too, by libjpeg-turbo 3.
+
+    Color components come out as they were encoded: pydicom converts them by the Photometric Interpretation.
+    """
+    if not codestream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
+        raise ValueError("no end of image")
+    as_encoded = "YCBCR" if runner.samples_per_pixel == 3 else None
+    decoded = imagecodecs.jpeg8_decode(codestream, colorspace=as_encoded, outcolorspace=as_encoded)
+    runner.set_option("bits_allocated", decoded.dtype.itemsize * 8)
+    runner.set_option("planar_configuration", 0)
+    return bytearray(decoded)
 
 
-JPEGExtended12BitDecoder.add_plugin("imagecodecs", (__name__, "decode_extended"))
+for _syntax in JPEGTransferSyntaxes:
+    get_decoder(_syntax).add_plugin("imagecodecs", (__name__, "decode_jpeg"))
