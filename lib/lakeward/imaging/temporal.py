@@ -6,12 +6,14 @@ Formats: PS3.5 6.2 (DA, TM, DT) and the older forms with dots and colons that PS
 import re
 from datetime import date, timedelta
 
-_DA = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
-_TM = re.compile(r"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?")
+_DA = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})", re.ASCII)
+_TM = re.compile(r"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?", re.ASCII)
 _DT = re.compile(
     r"(\d{8})((?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?)?"  # date, time of day
-    r"([+-](?:0\d|1[0-4])[0-5]\d)?"  # offset from UTC
+    r"([+-](?:0\d|1[0-4])[0-5]\d)?",  # offset from UTC
+    re.ASCII,
 )
+_OFFSET = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d", re.ASCII)
 
 
 def shift_date(value: str, days: int) -> str | None:
@@ -59,3 +61,8 @@ def shift(vr: str, value: str, days: int) -> str | None:
     if vr == "DT":
         return shift_datetime(value, days)
     return value.strip() if _TM.fullmatch(value.strip()) else None
+
+
+def is_offset(value: str) -> bool:
+    """Whether a text is an offset from UTC and nothing else (PS3.3 C.12.1.1.8)."""
+    return _OFFSET.fullmatch(value.strip()) is not None

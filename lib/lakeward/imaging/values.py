@@ -1,13 +1,16 @@
 """Values by VR: whether a kept one is what its VR says, and a dummy where one is needed (PS3.5 6.2)."""
 
 import re
+from collections.abc import MutableSequence
 from typing import Any
 
 from lakeward.imaging.pseudonyms import Pseudonyms
 
 TEXT = frozenset({"LO", "SH", "LT", "ST", "UT", "UC"})
 TEMPORAL = frozenset({"DA", "DT", "TM"})
-NUMERIC_BINARY = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
+NUMERIC_BINARY = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "AT": 4, "FL": 4, "FD": 8, "UV": 8, "SV": 8}
+"""VRs of binary numbers, with the length of one value in bytes."""
+BINARY = frozenset({"OB", "OW", "OF", "OD", "OL", "OV"})
 
 _PATTERNS = {
     "AE": rb"[\x20-\x5b\x5d-\x7e]{0,16}",
@@ -23,13 +26,21 @@ _PATTERNS = {
 FORMATTED = frozenset(_PATTERNS) | {"PN"}
 """VRs of texts that have a form, and names: what the dictionary says of these goes over what a data set says."""
 
-_VALID = {vr: re.compile(rb"[ \0]*(?:%s)?[ \0]*(?:\\[ \0]*(?:%s)?[ \0]*)*" % (p, p)) for vr, p in _PATTERNS.items()}
+# Possessive, so that a hostile value costs no more than its length.
+_VALID = {
+    vr: re.compile(rb"[ \0]*+(?:%s)?+[ \0]*+(?:\\[ \0]*+(?:%s)?+[ \0]*+)*+" % (p, p)) for vr, p in _PATTERNS.items()
+}
 _DUMMIES: dict[str, Any] = {
     **{"AE": "REMOVED", "AS": "000Y", "CS": "REMOVED", "DA": "19000101", "DT": "19000101000000", "TM": "000000"},
     **{"LT": "Removed", "ST": "Removed", "UT": "Removed", "UR": "urn:removed", "DS": "0", "IS": "0"},
     **dict.fromkeys(("US", "SS", "UL", "SL", "UV", "SV", "AT"), 0),
     **dict.fromkeys(("FL", "FD"), 0.0),
 }
+
+
+def has_form(vr: str) -> bool:
+    """Whether `is_valid` looks at values of this VR."""
+    return vr in _VALID
 
 
 def is_valid(vr: str, raw: bytes) -> bool:
@@ -64,12 +75,10 @@ def dummy(vr: str, original: Any, pseudonyms: Pseudonyms) -> Any:
 
 
 def values(value: Any) -> list[Any]:
-    """Return the values of an element as a list, whatever its multiplicity."""
-    if value is None or value == "":
+    """Return the values of an element as a list, whatever its multiplicity; a person's name is one value."""
+    if value is None or value in ("", b""):
         return []
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        return [value]
-    return list(value)
+    return list(value) if isinstance(value, MutableSequence) else [value]
 
 
 def first(value: Any) -> Any:
