@@ -1,5 +1,6 @@
 """The Standard's own de-identification tables (DICOM PS3.15 Annex E) as data, with their editions named."""
 
+from lakeward.imaging.standard.concepts import concepts
 from lakeward.imaging.standard.confidentiality import (
     EDITION,
     BasicAction,
@@ -20,6 +21,7 @@ __all__ = [
     "OptionAction",
     "Row",
     "SafePrivate",
+    "concepts",
     "confidentiality_table",
     "lookup",
     "safe_private",
