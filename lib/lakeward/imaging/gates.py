@@ -10,15 +10,18 @@ from lakeward.imaging.profile import Profile
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.imaging.values import values
 
-_STORAGE = "1.2.840.10008.5.1.4.1.1."
-_ENCAPSULATED = re.compile(re.escape(_STORAGE) + r"104\.\d+")
-_SPEECH = re.compile(re.escape(_STORAGE) + r"9\.4\.\d+")
+_STORAGE = r"1\.2\.840\.10008\.5\.1\.4\.1\.1\."
+_ENCAPSULATED = re.compile(_STORAGE + r"104\.\d+")
+_SPEECH = re.compile(_STORAGE + r"9\.4\.\d+")
 _OFTEN_BURNED_IN = re.compile(
-    re.escape(_STORAGE) + r"(?:3(?:\.1)?|6(?:\.[12])?"  # ultrasound, the retired classes too
+    _STORAGE + r"(?:3(?:\.1)?|6(?:\.[123])?"  # ultrasound, the retired classes too, and photoacoustics
     r"|7(?:\.\d)?"  # secondary capture
-    r"|77\.1\.(?:1|2|4|5\.[1-4])(?:\.1)?)"  # endoscopy, microscopy, photography, their videos, ophthalmic photography
+    r"|77\.[12]|77\.1\.(?:[1247]|5\.[1-6])(?:\.1)?)"  # endoscopy, microscopy, photography, their videos, eyes, skin
+    r"|1\.2\.840\.10008\.5\.1\.1\.(?:29|30)"  # printed on film
 )
-_SCREEN = re.compile(r"SCREEN|SAVE|DOSE|REPORT|PRINT|CAPTURE|SUMMARY|TEXT|SNAPSHOT|LABEL|OVERVIEW", re.IGNORECASE)
+_SCREEN = re.compile(
+    r"SCREEN|SAVE|DOSE|REPORT|PRINT|CAPTURE|SUMMARY|TEXT|SNAPSHOT|LABEL|OVERVIEW|PROTOCOL", re.IGNORECASE
+)
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 

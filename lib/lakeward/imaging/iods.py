@@ -11,6 +11,18 @@ from typing import Any, Literal, cast
 
 AttributeType = Literal["1", "1C", "2", "2C", "3"]
 
+_SUCCESSORS = {
+    "1.2.840.10008.5.1.4.1.1.3": "1.2.840.10008.5.1.4.1.1.3.1",  # Ultrasound Multi-frame Image
+    "1.2.840.10008.5.1.4.1.1.5": "1.2.840.10008.5.1.4.1.1.20",  # Nuclear Medicine Image
+    "1.2.840.10008.5.1.4.1.1.6": "1.2.840.10008.5.1.4.1.1.6.1",  # Ultrasound Image
+    "1.2.840.10008.5.1.4.1.1.12.3": "1.2.840.10008.5.1.4.1.1.12.1",  # X-Ray Angiographic Bi-Plane Image
+    "1.2.840.10008.5.1.1.29": "1.2.840.10008.5.1.4.1.1.7",  # Hardcopy Grayscale Image
+    "1.2.840.10008.5.1.1.30": "1.2.840.10008.5.1.4.1.1.7",  # Hardcopy Color Image
+    "1.2.840.10008.5.1.4.1.1.77.1": "1.2.840.10008.5.1.4.1.1.77.1.4",  # VL Image, trial
+    "1.2.840.10008.5.1.4.1.1.77.2": "1.2.840.10008.5.1.4.1.1.77.1.4",  # VL Multi-frame Image, trial
+}
+"""Retired SOP classes of ordinary images (PS3.6 Annex A; archives hold many), and the class whose IOD is nearest."""
+
 STRICTEST_FIRST = ("1", "1C", "2", "2C", "3")
 
 
@@ -49,8 +61,11 @@ def attribute_type(sop_class_uid: str, path: tuple[str, ...], keyword: str) -> A
 
 
 def is_known_sop_class(uid: str) -> bool:
-    """Return whether the SOP class (DICOMDIR's included) has an IOD here; retired and private ones have none."""
-    return uid in _iod_of_sop_class()
+    """Return whether the SOP class (DICOMDIR's included) has an IOD here.
+
+    Retired classes of images have that of their successor; other retired ones and private ones have none.
+    """
+    return _SUCCESSORS.get(uid, uid) in _iod_of_sop_class()
 
 
 def _without_repeats(place: tuple[str, ...]) -> tuple[str, ...]:
@@ -58,7 +73,7 @@ def _without_repeats(place: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _types(sop_class_uid: str) -> dict[tuple[str, ...], AttributeType]:
-    iod = _iod_of_sop_class().get(sop_class_uid)
+    iod = _iod_of_sop_class().get(_SUCCESSORS.get(sop_class_uid, sop_class_uid))
     return _types_in_iod(iod) if iod else {}
 
 
