@@ -55,6 +55,11 @@ class UserRule(BaseModel):
         Regular expression that must be found in the element's text.
     action : str
         D, Z, X, K, C or U, as in PS3.15 Table E.1-1a.
+
+    Notes
+    -----
+    Private elements are removed unless a rule names their creator: the creator's own element stays with them, and
+    could be anything.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,6 +79,8 @@ class UserRule(BaseModel):
 
     def fits(self, tag: int, vr: str, keyword: str, creator: str | None) -> bool:
         """Whether every condition but `value` holds for an element."""
+        if tag >> 16 & 1 and self.creator is None:
+            return False
         return (
             (self.tag is None or all(want in ("x", have) for want, have in zip(self.tag, f"{tag:08X}", strict=True)))
             and (self.creator is None or self.creator == creator)

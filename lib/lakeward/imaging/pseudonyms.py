@@ -7,6 +7,7 @@ another derived key for each purpose, so that values of two kinds can't be compa
 import base64
 import binascii
 import hmac
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,6 +17,7 @@ from lakeward.workspace.errors import ConfigurationError
 
 KEY_BYTES = 32
 MAX_SHIFT_DAYS = 3650
+_CONTEXT_GROUP = re.compile(r"1\.2\.840\.10008\.6\.1\.\d{1,4}", re.ASCII)  # PS3.16, not in pydicom's list
 _UUID_MASK = ~((0xF << 76) | (0x3 << 62))
 _UUID_V8 = (0x8 << 76) | (0x2 << 62)
 
@@ -59,6 +61,10 @@ class Pseudonyms:
 
     key: bytes = field(repr=False)
 
+    def __post_init__(self) -> None:
+        if len(self.key) < KEY_BYTES:
+            raise ConfigurationError(f"The de-identification key has {len(self.key)} bytes; {KEY_BYTES} are needed.")
+
     def _derived(self, purpose: str) -> bytes:
         return hmac.digest(self.key, f"lakeward/{purpose}/1".encode(), "sha256")
 
@@ -93,7 +99,7 @@ class Pseudonyms:
         UIDs that the Standard registers (PS3.6 Annex A) mean the same everywhere and are returned as they are.
         """
         original = original.strip("\0 ")
-        if not original or original in UID_dictionary:
+        if not original or original in UID_dictionary or _CONTEXT_GROUP.fullmatch(original):
             return original
         number = int.from_bytes(hmac.digest(self._uid_key, original.encode(), "sha256")[:16], "big")
         return f"2.25.{number & _UUID_MASK | _UUID_V8}"
