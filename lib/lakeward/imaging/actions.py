@@ -5,20 +5,22 @@ Source: PS3.15 Annex E; the action codes are those of Table E.1-1a.
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property, lru_cache
 from typing import Literal, cast
 
-from pydicom.datadict import dictionary_has_tag, dictionary_keyword, repeater_has_tag
+from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VM, dictionary_VR, repeater_has_tag
 
 from lakeward.imaging.profile import Action, Profile
 from lakeward.imaging.standard import Option, Row, lookup, safe_private
+from lakeward.imaging.values import BINARY, FORMATTED, NUMERIC_BINARY, TEMPORAL, TEXT, has_form
 
 AttributeType = Literal["1", "1C", "2", "2C", "3"] | None
 
 _PREFERENCE = {"1": list("DUZKCX"), "2": list("ZDUKCX")}
-_STRUCTURAL_UIDS = re.compile(r".*(ClassUID|TransferSyntaxUID|CodingSchemeUID|ContextUID|MappingResourceUID)$")
-_TEMPORAL = {"DA": "X/Z/D", "DT": "X/Z/D", "TM": "X/Z/D"}
-_NAMING = {"PN": "X/Z/D", "AE": "X/Z/D", "UR": "X/Z/D"}
+_CLASS_UID = re.compile(r".*SOPClass(UID|esInStudy|esSupported)$")
+_NAMING = frozenset({"PN", "AE", "UR"})
+_OPAQUE = {("OB",), ("UN",)}
+_KNOWN_BINARY = frozenset({"ICCProfile", "FillPattern", "BadPixelImage", "WeightingLookupTableData"})
 _SAFE_PRIVATE_BY_VR = {
     **dict.fromkeys(("DS", "IS", "FD", "FL", "SS", "US", "SL", "UL", "SV", "UV", "CS"), "K"),
     **dict.fromkeys(("LO", "SH", "ST", "LT"), "C"),
@@ -26,9 +28,15 @@ _SAFE_PRIVATE_BY_VR = {
 }
 _REMOVED_BY_US = {
     0x4FFE0001: "MAC parameters of a signature that no longer holds",
+    0x00080116: "organization behind a coding scheme",
     0x00080300: "describes private elements as they were",
+    0x04000500: "encrypted originals",
     0xFFFCFFFC: "padding",
 }
+_TEXT_VALUE = 0x0040A160
+_PIXEL_GROUP = 0x7FE0
+# Texts of one of these VRs in place of another are what devices write; names and dates there are not.
+_TEXT_LIKE = TEXT | FORMATTED - TEMPORAL - {"PN", "AE", "UI"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,39 @@ class Decision:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done to one kind of element.
+
+    Attributes
+    ----------
+    keyword : str
+        In PS3.6; empty for private elements.
+    vr : str
+        The VR to treat and to write it by: the dictionary's, unless the one that it comes with is as good.
+    trusted : bool
+        Whether the VR that it comes with leaves its value what the dictionary says it is.
+    formed : bool
+        Whether a value must have a form to stay (`values.is_valid`).
+    max_values : int or None
+        How many numbers it may have, where that is limited.
+    decision : Decision
+        What is done, unless one of `by_value` holds.
+    by_value : tuple of (pattern, Decision)
+        The user's rules that look at the text, in order.
+    """
+
+    keyword: str
+    vr: str
+    trusted: bool
+    formed: bool
+    max_values: int | None
+    decision: Decision
+    by_value: tuple[tuple[re.Pattern[str], Decision], ...]
+
+
 KEEP = Decision("K", "not in Table E.1-1")
+PRIVATE = Decision("X", "private")
 
 
 def resolve(action: str, attribute_type: AttributeType) -> Action:
@@ -55,7 +95,7 @@ def resolve(action: str, attribute_type: AttributeType) -> Action:
 
 
 class Rules:
-    """A profile compiled into one decision for each kind of element.
+    """A profile compiled into one plan for each kind of element.
 
     Parameters
     ----------
@@ -65,39 +105,58 @@ class Rules:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self._decide = cache(self._decide_once)
+        # Bounded: hostile objects may have any number of tags.
+        self._plan = lru_cache(maxsize=1 << 15)(self._make_plan)
 
-    def decide(self, tag: int, vr: str, creator: str | None = None) -> Decision:
-        """Return the action for an element.
+    @cached_property
+    def creators(self) -> frozenset[str]:
+        """Private creators whose elements may stay: all other names of blocks are not even looked at."""
+        safe = {creator for _, creator, _ in safe_private()} if self.profile.has(Option.RETAIN_SAFE_PRIVATE) else set()
+        return frozenset(safe | {rule.creator for rule in self.profile.rules if rule.creator})
+
+    def plan(self, tag: int, declared: str, creator: str | None = None) -> Plan:
+        """Return what is to be done to an element.
 
         Parameters
         ----------
         tag : int
             The tag as a 32 bit number.
-        vr : str
-            Its VR, by the dictionary where the data set does not say.
+        declared : str
+            The VR that it comes with; UN where the data set does not say.
         creator : str, optional
             Private creator of the block that a private element is in.
         """
-        return self._decide(tag, vr, creator)
+        return self._plan(tag, declared, creator if creator in self.creators else None)
 
-    def value_rules(self, tag: int, vr: str, creator: str | None = None) -> list[tuple[re.Pattern[str], Decision]]:
-        """User's rules on this kind of element that also look at its text, in order."""
-        return [
-            (re.compile(rule.value), Decision(rule.action, f"user rule {number}"))
-            for number, rule in enumerate(self.profile.rules, 1)
-            if rule.value and rule.fits(tag, vr, keyword_of(tag), creator)
-        ]
+    def decide(self, tag: int, vr: str, creator: str | None = None) -> Decision:
+        """Return the action for an element of this VR, whatever its value."""
+        return self.plan(tag, vr, creator).decision
 
-    def _decide_once(self, tag: int, vr: str, creator: str | None) -> Decision:
-        keyword = keyword_of(tag)
-        for number, rule in enumerate(self.profile.rules, 1):
-            if not rule.value and rule.fits(tag, vr, keyword, creator):
-                return Decision(rule.action, f"user rule {number}")
+    def _make_plan(self, tag: int, declared: str, creator: str | None) -> Plan:
+        keyword, listed = keyword_of(tag), _listed_vrs(tag, creator)
+        vr, trusted = _treated_as(declared, listed)
+        fitting = [(n, rule) for n, rule in enumerate(self.profile.rules, 1) if rule.fits(tag, vr, keyword, creator)]
+        by_value = []
+        decision = None
+        for number, rule in fitting:
+            decided = Decision(rule.action, f"user rule {number}")
+            if not rule.value:
+                decision = decided
+                break
+            by_value.append((re.compile(rule.value), decided))
+        decision = decision or self._by_table(tag, vr, keyword, creator)
+        formed = has_form(vr)
+        return Plan(keyword, vr, trusted, formed, _max_values(tag, listed), decision, tuple(by_value))
+
+    def _by_table(self, tag: int, vr: str, keyword: str, creator: str | None) -> Decision:
+        if tag < 0x00080000 or not tag & 0xFFFF:
+            return Decision("X", "not of a data set, or a group's length")
         if tag in _REMOVED_BY_US:
             return Decision("X", _REMOVED_BY_US[tag])
         if tag >> 16 & 1:
             return self._private(tag, creator)
+        if tag >> 24 in (0x50, 0x60):  # with Clean Graphics, too: bitmaps can't be looked into
+            return Decision("X", "part of a curve or overlay")
         if (row := lookup(tag)) is not None:
             return self._listed(row)
         return self._unlisted(tag, vr, keyword)
@@ -113,23 +172,28 @@ class Rules:
     def _private(self, tag: int, creator: str | None) -> Decision:
         known = creator and safe_private().get((tag >> 16, creator, tag & 0xFF))
         if not known or not self.profile.has(Option.RETAIN_SAFE_PRIVATE):
-            return Decision("X", "private")
-        if known.vr in _TEMPORAL:
+            return PRIVATE
+        if known.vr in TEMPORAL:
             return self._temporal("safe private")
         return Decision(_SAFE_PRIVATE_BY_VR.get(known.vr, "X"), "safe private, E.3.10-1")
 
     def _unlisted(self, tag: int, vr: str, keyword: str) -> Decision:
         """Closed defaults for what Table E.1-1 does not list; plain text and numbers stay, as the Standard means it."""
-        if tag >> 24 in (0x50, 0x60):
-            return Decision("X", "part of a curve or overlay")
-        if tag < 0x00080000 or not (dictionary_has_tag(tag) or repeater_has_tag(tag)):
+        if tag >> 24 == 0x7F and tag >> 16 != _PIXEL_GROUP:
+            return Decision("X", "pixels beside the pixel data")
+        if not keyword:
             return Decision("X", "not in the dictionary")
-        if vr in _TEMPORAL:
+        if vr in TEMPORAL:
             return self._temporal("unlisted date or time")
         if vr in _NAMING:
-            return Decision(_NAMING[vr], "unlisted name or address")
-        if vr == "UI" and not _STRUCTURAL_UIDS.match(keyword):
+            return Decision("X/Z/D", "unlisted name or address")
+        if vr == "UI" and not _CLASS_UID.match(keyword):
             return Decision("K" if self.profile.has(Option.RETAIN_UIDS) else "U", "unlisted UID")
+        if _is_opaque(tag, keyword):
+            return Decision("X/Z/D", "bytes that can't be looked into")
+        if tag == _TEXT_VALUE:
+            cleaned = self.profile.has(Option.CLEAN_STRUCTURED_CONTENT)
+            return Decision("C" if cleaned else "X/Z/D", "text of a content item")
         return KEEP
 
     def _temporal(self, why: str) -> Decision:
@@ -140,7 +204,43 @@ class Rules:
         return Decision("X/Z/D", why)
 
 
-@cache
+@lru_cache(maxsize=1 << 15)
 def keyword_of(tag: int) -> str:
     """Keyword in PS3.6, or an empty string."""
     return dictionary_keyword(tag) if dictionary_has_tag(tag) or repeater_has_tag(tag) else ""
+
+
+def _listed_vrs(tag: int, creator: str | None) -> tuple[str, ...]:
+    """VRs that PS3.6, or for private elements Table E.3.10-1, has for a tag; none where they don't know it."""
+    if tag >> 16 & 1:
+        known = creator and safe_private().get((tag >> 16, creator, tag & 0xFF))
+        return (known.vr,) if known and known.vr else ()
+    return tuple(str(dictionary_VR(tag)).split(" or ")) if keyword_of(tag) else ()
+
+
+def _treated_as(declared: str, listed: tuple[str, ...]) -> tuple[str, bool]:
+    """VR to treat an element by, and whether its value can be what that VR says."""
+    if not listed or declared in listed:
+        return declared, True
+    first = listed[0]
+    if declared == "UN":
+        return first, True
+    if first in FORMATTED:  # its bytes are looked at
+        return first, declared in TEXT | FORMATTED | BINARY
+    if first in TEXT:
+        return (declared if declared in TEXT else first), declared in _TEXT_LIKE
+    if first in NUMERIC_BINARY:
+        return (declared if declared in NUMERIC_BINARY else first), declared in NUMERIC_BINARY
+    return first, first in BINARY and declared in BINARY | set(NUMERIC_BINARY)
+
+
+def _max_values(tag: int, listed: tuple[str, ...]) -> int | None:
+    """Return the most numbers that an element of binary numbers may have, so that no text hides in more of them."""
+    if not listed or not all(vr in NUMERIC_BINARY for vr in listed) or tag >> 16 & 1:
+        return None
+    most = dictionary_VM(tag).split("-")[-1]
+    return int(most) if most.isdecimal() else None
+
+
+def _is_opaque(tag: int, keyword: str) -> bool:
+    return _listed_vrs(tag, None) in _OPAQUE and keyword not in _KNOWN_BINARY

@@ -8,32 +8,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom import config
-from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
 
-from lakeward.imaging import descriptors, overlays, stamps
-from lakeward.imaging.actions import Decision, Rules, keyword_of, resolve
+from lakeward.imaging import codes, codestreams, content, descriptors, identity, overlays, stamps
+from lakeward.imaging.actions import PRIVATE, AttributeType, Decision, Plan, Rules, keyword_of, resolve
 from lakeward.imaging.iods import attribute_type
 from lakeward.imaging.profile import Action, Profile
 from lakeward.imaging.pseudonyms import Pseudonyms
-from lakeward.imaging.standard import safe_private
-from lakeward.imaging.temporal import shift
-from lakeward.imaging.values import FORMATTED, NUMERIC_BINARY, TEMPORAL, TEXT, dummy, first, is_valid, values
+from lakeward.imaging.temporal import is_offset, shift
+from lakeward.imaging.values import NUMERIC_BINARY, TEMPORAL, TEXT, dummy, first, is_valid, values
 
-_PATIENT_ID, _PATIENT_NAME, _AGE = 0x00100020, 0x00100010, 0x00101010
+_PATIENT_ID, _PATIENT_NAME, _TIMEZONE_OFFSET = 0x00100020, 0x00100010, 0x00080201
 _CONTENT_SEQUENCE = 0x0040A730
-_CODE_FIELDS = frozenset(
-    {"CodeValue", "LongCodeValue", "URNCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion"}
-    | {"ContextIdentifier", "MappingResource", "ContextGroupVersion", "ContextGroupLocalVersion"}
-)
-_IDENTIFYING = (
-    "PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "PatientMotherBirthName",
-    "ReferringPhysicianName", "PerformingPhysicianName", "OperatorsName", "NameOfPhysiciansReadingStudy",
-    "RequestingPhysician", "PhysiciansOfRecord", "ResponsiblePerson", "AccessionNumber", "StudyID", "PatientAddress",
-)  # fmt: skip
+_PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+_ODD = 0x10000
+_ESCAPE = b"\x1b"
+_NESTED_PIXELS = Decision("X", "pixels of another image")
+_IN_CLEANED_CONTENT = Decision("C", "text inside cleaned content")
+_NOT_CLEANABLE = Decision("X/Z/D", "can't be cleaned")
+_NOT_A_DATE = Decision("X/Z/D", "not a date")
+_WRONG_FORM = Decision("X/Z/D", "value is not of its VR")
+_NAMES_SOMEONE = Decision("X/Z/D", "holds a word of a name or identifier")
 
 
 @dataclass(slots=True)
@@ -64,6 +62,7 @@ class _Object:
     identity: str
     days: int
     identifying: frozenset[str]
+    telling: frozenset[str]
     changes: dict[str, tuple[Action, str]] = field(default_factory=dict)
 
 
@@ -77,6 +76,39 @@ class _Place:
 
     def inside(self, tag: int, clean_text: bool) -> "_Place":
         return _Place((*self.keywords, keyword_of(tag)), f"{self.tags}{_show(tag)}.", self.clean_text or clean_text)
+
+
+@dataclass(slots=True)
+class _Element:
+    """One element where it is, with what is known of it."""
+
+    ds: Dataset
+    tag: BaseTag
+    plan: Plan
+    place: _Place
+    about: _Object
+
+    @property
+    def kind(self) -> AttributeType:
+        return attribute_type(self.about.sop_class, self.place.keywords, self.plan.keyword)
+
+    @property
+    def values(self) -> list[Any]:
+        """Its values as pydicom reads them; none where it can't."""
+        try:
+            return values(self.ds[self.tag].value)
+        except Exception:  # conversion fails in many ways, and the value goes anyway
+            return []
+
+    @property
+    def items(self) -> list[Dataset]:
+        return [item for item in self.values if isinstance(item, Dataset)]
+
+    def set(self, value: Any) -> None:
+        self.ds[self.tag] = _element(self.tag, self.plan.vr, value)
+
+    def set_values(self, many: list[str]) -> None:
+        self.set(many if len(many) > 1 else "".join(many))
 
 
 class Deidentifier:
@@ -103,7 +135,8 @@ class Deidentifier:
         ----------
         ds : pydicom.Dataset
             A whole composite object, as `reading.read_object` returns it. Call `gates.check` first: it refuses what
-            can't be cleaned here.
+            can't be cleaned here. What is outside the data set, its preamble and file meta information, is made anew
+            by `writing.encode`.
 
         Returns
         -------
@@ -113,120 +146,150 @@ class Deidentifier:
         Raises
         ------
         Quarantined
-            If overlay planes inside compressed pixel data can't be removed.
+            If overlay planes inside compressed pixel data can't be removed, or a codestream can't be looked through.
         """
         about = self._about(ds)
         overlays.clear_embedded(ds)
+        codestreams.clear_text(ds)
         self._visit(ds, _Place(), about)
         stamps.stamp(ds, self.profile)
         return Deidentified(ds, self.pseudonyms.patient(about.identity), about.changes)
 
     def _about(self, ds: Dataset) -> _Object:
-        identity = identity_of(ds)
-        names = [str(value) for keyword in _IDENTIFYING for value in values(ds.get(keyword))]
-        identifying = {word for name in names for word in descriptors.words(name)}
-        days = self.pseudonyms.days(identity)
-        return _Object(str(ds.get("SOPClassUID", "")), identity, days, frozenset(identifying))
+        who = identity.of(ds)
+        identifying = identity.words(ds)
+        telling = identity.telling(identifying)
+        return _Object(str(ds.get("SOPClassUID", "")), who, self.pseudonyms.days(who), identifying, telling)
 
     def _visit(self, ds: Dataset, place: _Place, about: _Object) -> None:
-        creators = {(t.group, t.element): str(ds[t].value or "").strip() for t in ds.keys() if t.is_private_creator}
-        used: set[tuple[int, int]] = set()
-        for tag in sorted(ds.keys()):
-            if tag.element == 0:
-                del ds[tag]
-            elif not tag.is_private_creator:
-                block = (tag.group, tag.element >> 8)
-                creator = creators.get(block) if tag.is_private else None
-                self._element(ds, tag, creator, place, about)
-                if creator and tag in ds:
-                    used.add(block)
-        for group, element in creators.keys() - used:
-            _drop(ds, group << 16 | element, place, about, "private creator")
+        """Treat every element of a data set or item; of private creators only those stay whose blocks are used."""
+        is_code = place.clean_text and codes.clean(ds, about.identifying, self.pseudonyms)
+        creators = {int(tag): _text_of(ds, tag) for tag in list(ds.keys()) if tag & _ODD and tag.is_private_creator}
+        used = set()
+        for tag, item in list(ds.items()):
+            number = int(tag)
+            if number in creators or (is_code and keyword_of(number) in codes.FIELDS):
+                continue
+            block = number & 0xFFFF0000 | number >> 8 & 0xFF
+            plan = self.rules.plan(number, str(item.VR or "UN"), creators.get(block) if number & _ODD else None)
+            self._treat(_Element(ds, tag, plan, place, about), item)
+            if number & _ODD and tag in ds:
+                used.add(block)
+        for block in creators.keys() - used:
+            del ds[block]
+            about.changes.setdefault(place.tags + _show(block), ("X", PRIVATE.why))
 
-    def _element(self, ds: Dataset, tag: BaseTag, creator: str | None, place: _Place, about: _Object) -> None:
-        vr = _vr(ds, tag, creator)
-        decision = self._decision(ds, tag, vr, creator, place)
-        kind = attribute_type(about.sop_class, place.keywords, keyword_of(tag))
-        action = resolve(decision.action, kind)
-        if action == "K" and vr != "SQ" and not _is_as_declared(ds.get_item(tag), vr):
-            decision, action = Decision("X/Z/D", "value is not of its VR"), resolve("X/Z/D", kind)
-        if action == "K":
-            self._keep(ds, tag, vr, place, about)
-            return
-        self._take[action](ds, tag, vr, place, about, decision)
-        if action == "C" and kind in ("1", "1C") and tag in ds and ds[tag].is_empty:
-            ds[tag] = _element(tag, vr, dummy(vr, "", self.pseudonyms))
-        about.changes.setdefault(place.tags + _show(tag), (action, decision.why))
+    def _treat(self, element: _Element, item: DataElement | RawDataElement) -> None:
+        decision = self._decision(element)
+        keeps = decision.action == "K"
+        if (decision.action in "KCU" and not _is_readable(element)) or (keeps and not _has_form(item, element.plan)):
+            decision = _WRONG_FORM
+        elif keeps and _names_someone(element, item):
+            decision = _NAMES_SOMEONE
+        if decision.action == "K":
+            self._keep(element)
+        else:
+            self._change(element, decision)
 
-    def _decision(self, ds: Dataset, tag: BaseTag, vr: str, creator: str | None, place: _Place) -> Decision:
-        for pattern, decision in self.rules.value_rules(tag, vr, creator):
-            if vr != "SQ" and any(pattern.search(str(value)) for value in values(ds[tag].value)):
+    def _decision(self, element: _Element) -> Decision:
+        plan = element.plan
+        for pattern, decision in plan.by_value:
+            if plan.vr != "SQ" and any(pattern.search(str(value)) for value in element.values):
                 return decision
-        decision = self.rules.decide(tag, vr, creator)
-        if place.clean_text and decision.action == "K" and vr in TEXT and not _is_code_field(ds, tag):
-            return Decision("C", "text inside cleaned content")
-        return decision
+        if element.tag in _PIXEL_DATA and element.place.keywords:
+            return _NESTED_PIXELS
+        if element.place.clean_text and plan.decision.action == "K" and plan.vr in TEXT:
+            return _IN_CLEANED_CONTENT
+        return plan.decision
 
-    def _keep(self, ds: Dataset, tag: BaseTag, vr: str, place: _Place, about: _Object) -> None:
-        if vr == "SQ":
-            self._descend(ds, tag, place.inside(tag, clean_text=False), about)
-        elif tag == _AGE and self.profile.max_age is not None:
-            self._cap_age(ds, tag, place, about)
+    def _change(self, element: _Element, decision: Decision) -> None:
+        kind = element.kind if decision.action != "X" else None
+        action = resolve(decision.action, kind)
+        if action == "D" and element.plan.vr == "SQ" and kind is None:
+            action = "X"  # Table E.1-1, Note 13: its IOD does not have it here
+        self._take[action](element)
+        if action == "C" and kind in ("1", "1C"):
+            self._fill(element)
+        element.about.changes.setdefault(element.place.tags + _show(element.tag), (action, decision.why))
 
-    def _cap_age(self, ds: Dataset, tag: BaseTag, place: _Place, about: _Object) -> None:
-        age = str(ds[tag].value or "").strip()
-        if age.endswith("Y") and int(age[:-1]) > (self.profile.max_age or 0):
-            ds[tag] = _element(tag, "AS", f"{self.profile.max_age:03d}Y")
-            about.changes[place.tags + _show(tag)] = ("C", "max_age")
+    def _keep(self, element: _Element) -> None:
+        if element.plan.vr == "SQ":
+            self._descend(element, clean_text=False)
+        elif element.plan.vr == "AS" and self.profile.max_age is not None:
+            self._cap_age(element, self.profile.max_age)
 
-    def _remove(self, ds: Dataset, tag: BaseTag, vr: str, place: _Place, about: _Object, why: Decision) -> None:
-        del ds[tag]
+    def _cap_age(self, element: _Element, limit: int) -> None:
+        ages = [str(age).strip() for age in element.values]
+        capped = [f"{limit:03d}Y" if age.endswith("Y") and int(age[:-1]) > limit else age for age in ages]
+        if capped != ages:
+            element.set_values(capped)
+            element.about.changes[element.place.tags + _show(element.tag)] = ("C", "max_age")
 
-    def _empty(self, ds: Dataset, tag: BaseTag, vr: str, place: _Place, about: _Object, why: Decision) -> None:
-        if tag in (_PATIENT_ID, _PATIENT_NAME):
-            self._replace(ds, tag, vr, place, about, why)
+    def _remove(self, element: _Element) -> None:
+        del element.ds[element.tag]
+
+    def _empty(self, element: _Element) -> None:
+        if element.tag in (_PATIENT_ID, _PATIENT_NAME):
+            self._replace(element)
         else:
-            ds[tag] = _element(tag, vr, Sequence() if vr == "SQ" else None)
+            element.set(Sequence() if element.plan.vr == "SQ" else None)
 
-    def _replace(self, ds: Dataset, tag: BaseTag, vr: str, place: _Place, about: _Object, why: Decision) -> None:
-        if tag in (_PATIENT_ID, _PATIENT_NAME):
-            ds[tag] = _element(tag, vr, self.pseudonyms.patient(about.identity))
+    def _replace(self, element: _Element) -> None:
+        vr = element.plan.vr
+        if element.tag in (_PATIENT_ID, _PATIENT_NAME):
+            nested = bool(element.place.keywords)
+            element.set(self.pseudonyms.patient(identity.of(element.ds) if nested else element.about.identity))
         elif vr == "SQ":
-            items = list(ds[tag].value or ())
-            ds[tag] = _element(tag, vr, Sequence([self._scrubbed(tag, item) for item in items[:1]]))
+            element.set(Sequence([self._scrubbed(element.tag, item) for item in element.items[:1]]))
         else:
-            ds[tag] = _element(tag, vr, dummy(vr, ds[tag].value, self.pseudonyms))
+            many = element.values
+            element.set(dummy(vr, many[0] if len(many) == 1 else many, self.pseudonyms))
 
-    def _remap(self, ds: Dataset, tag: BaseTag, vr: str, place: _Place, about: _Object, why: Decision) -> None:
-        if vr == "SQ":
-            self._descend(ds, tag, place.inside(tag, clean_text=False), about)
+    def _remap(self, element: _Element) -> None:
+        if element.plan.vr == "SQ":
+            self._descend(element, clean_text=False)
+        elif element.plan.vr == "UI":
+            element.set_values([self.pseudonyms.uid(str(uid)) for uid in element.values])
         else:
-            mapped = [self.pseudonyms.uid(str(uid)) for uid in values(ds[tag].value)]
-            ds[tag] = _element(tag, "UI", mapped if len(mapped) > 1 else "".join(mapped))
+            self._replace(element)
 
-    def _clean(self, ds: Dataset, tag: BaseTag, vr: str, place: _Place, about: _Object, why: Decision) -> None:
+    def _clean(self, element: _Element) -> None:
+        vr = element.plan.vr
         if vr == "SQ":
-            self._descend(ds, tag, place.inside(tag, clean_text=True), about)
-        elif vr in TEMPORAL or tag == 0x00080201:
-            self._move(ds, tag, vr, place, about)
+            if element.tag == _CONTENT_SEQUENCE:
+                items = element.items
+                element.set(Sequence([item for item in items if not content.is_personal(item, self.profile)]))
+            self._descend(element, clean_text=True)
+        elif vr in TEMPORAL or element.tag == _TIMEZONE_OFFSET:
+            self._move(element)
         elif vr in TEXT:
-            cleaned = [descriptors.clean(str(value), about.identifying) for value in values(ds[tag].value)]
-            ds[tag] = _element(tag, vr, cleaned if len(cleaned) > 1 else "".join(cleaned))
+            element.set_values([descriptors.clean(str(v), element.about.identifying) for v in element.values])
         else:
-            del ds[tag]
+            self._change(element, _NOT_CLEANABLE)
 
-    def _move(self, ds: Dataset, tag: BaseTag, vr: str, place: _Place, about: _Object) -> None:
+    def _move(self, element: _Element) -> None:
         """Move dates by the patient's days; what can't be read as a date is treated as under the Basic Profile."""
-        moved = [shift(vr, str(v), about.days) if vr in TEMPORAL else _offset(str(v)) for v in values(ds[tag].value)]
-        if None not in moved:
-            ds[tag] = _element(tag, vr, moved if len(moved) > 1 else "".join(map(str, moved)))
-            return
-        kind = attribute_type(about.sop_class, place.keywords, keyword_of(tag))
-        self._take[resolve("X/Z/D", kind)](ds, tag, vr, place, about, Decision("X/Z/D", "not a date"))
+        vr, days = element.plan.vr, element.about.days
+        texts = [str(value) for value in element.values]
+        moved = [shift(vr, text, days) if vr in TEMPORAL else text if is_offset(text) else None for text in texts]
+        if None in moved:
+            self._change(element, _NOT_A_DATE)
+        else:
+            element.set_values([text for text in moved if text is not None])
 
-    def _descend(self, ds: Dataset, tag: BaseTag, place: _Place, about: _Object) -> None:
-        for item in ds[tag].value or ():
-            self._visit(item, place, about)
+    def _fill(self, element: _Element) -> None:
+        """Give a cleaned attribute of Type 1 a value if none is left."""
+        if element.tag not in element.ds or not element.ds[element.tag].is_empty:
+            return
+        if element.tag == _CONTENT_SEQUENCE:
+            element.set(Sequence([stamps.removed_content()]))
+        elif element.plan.vr != "SQ":
+            element.set(dummy(element.plan.vr, "", self.pseudonyms))
+
+    def _descend(self, element: _Element, clean_text: bool) -> None:
+        place = element.place.inside(element.tag, clean_text)
+        for item in element.items:
+            self._visit(item, place, element.about)
 
     def _scrubbed(self, tag: int, item: Dataset) -> Dataset:
         """One item with the shape of the original's first and nothing of its content."""
@@ -236,81 +299,75 @@ class Deidentifier:
             return stamps.removed_code()
         scrubbed = Dataset()
         for part in _public(item):
-            value = self._dummy_part(part)
-            scrubbed[part.tag] = _element(part.tag, part.VR, value)
+            scrubbed[part] = _element(part, self.rules.plan(part, "UN").vr, self._dummy_part(item, part))
         return scrubbed
 
-    def _dummy_part(self, part: DataElement) -> Any:
-        if part.VR == "SQ":
-            return Sequence([self._scrubbed(part.tag, item) for item in list(part.value or ())[:1]])
-        if keyword_of(part.tag).endswith("SOPClassUID") and is_valid("UI", str(first(part.value)).encode()):
-            return part.value
-        return None if part.is_empty else dummy(part.VR, part.value, self.pseudonyms)
+    def _dummy_part(self, item: Dataset, tag: BaseTag) -> Any:
+        plan = self.rules.plan(int(tag), "UN")
+        part = _Element(item, tag, plan, _Place(), _NOBODY)
+        if plan.vr == "SQ":
+            return Sequence([self._scrubbed(tag, inner) for inner in part.items[:1]])
+        if plan.keyword.endswith("SOPClassUID") and is_valid("UI", str(first(part.values)).encode()):
+            return first(part.values)
+        return dummy(plan.vr, part.values, self.pseudonyms) if part.values else None
 
 
-def identity_of(ds: Dataset) -> str:
-    """What tells one patient from another in an object: the Patient ID, else name and birth date, else the study.
-
-    The issuer of the Patient ID is left out, since not every modality of a hospital writes it.
-    """
-    if patient_id := str(ds.get("PatientID") or "").strip():
-        return f"id:{patient_id}"
-    if name := str(ds.get("PatientName") or "").strip():
-        return f"name:{name.lower()}|{ds.get('PatientBirthDate') or ''}"
-    return f"study:{ds.get('StudyInstanceUID') or ds.get('SOPInstanceUID') or ''}"
+def _is_readable(element: _Element) -> bool:
+    """Whether an element's VR lets its value be what PS3.6 says; sequences must be some."""
+    if element.plan.vr == "SQ" and element.plan.trusted:
+        return element.ds[element.tag].VR == "SQ"
+    return element.plan.trusted
 
 
-def _vr(ds: Dataset, tag: BaseTag, creator: str | None) -> str:
-    """VR to treat an element by: the dictionary's where the data set gives none, or another for a formatted text."""
-    declared = str(ds.get_item(tag).VR or "UN")
-    if tag.is_private:
-        known = creator and safe_private().get((tag.group, creator, tag.element & 0xFF))
-        return known.vr if known and declared == "UN" else declared
-    listed = str(dictionary_VR(tag)) if keyword_of(tag) else declared
-    return listed if declared == "UN" or (listed in FORMATTED and declared != "SQ") else declared
+def _has_form(item: DataElement | RawDataElement, plan: Plan) -> bool:
+    """Whether the value of an element that stays has its VR's form, and not more numbers than it may have."""
+    if plan.formed:
+        return is_valid(plan.vr, _encoded(item))
+    if plan.max_values is not None:
+        raw = isinstance(item, RawDataElement)
+        number = len(item.value or b"") / NUMERIC_BINARY[plan.vr] if raw else len(values(item.value))
+        return number <= plan.max_values
+    return True
 
 
-def _is_as_declared(item: Any, vr: str) -> bool:
-    """Whether a kept element has a VR that its dictionary entry allows and a value of that VR's form."""
-    listed = str(dictionary_VR(item.tag)).split(" or ") if keyword_of(item.tag) else [vr]
-    if vr not in listed and not _is_near(vr, listed[0]):
+def _names_someone(element: _Element, item: DataElement | RawDataElement) -> bool:
+    """Whether a text that the Standard keeps holds a word of one of the object's own names or identifiers."""
+    vr, telling = element.plan.vr, element.about.telling
+    if not telling or not (vr in TEXT or vr == "CS"):
         return False
+    raw = item.value if isinstance(item, RawDataElement) else None
+    if isinstance(raw, bytes) and raw.isascii() and _ESCAPE not in raw:
+        texts = [raw.decode("ascii")]
+    else:
+        texts = [str(value) for value in element.values]
+    if all(telling.isdisjoint(descriptors.words(text)) for text in texts):
+        return False
+    return vr != "CS" or not (element.kind or "3").startswith(
+        "1"
+    )  # what a Type 1 code may say is fixed, as TEXT or IMAGE
+
+
+def _encoded(item: DataElement | RawDataElement) -> bytes:
     if isinstance(item, RawDataElement):
-        return is_valid(vr, item.value or b"")
-    joined = "\\".join(map(str, values(item.value)))
-    return is_valid(vr, joined.encode("utf-8", "replace"))
+        return item.value or b""
+    joined = [v if isinstance(v, bytes) else str(v).encode("utf-8", "replace") for v in values(item.value)]
+    return b"\\".join(joined)
 
 
-def _is_near(vr: str, listed: str) -> bool:
-    """Another VR than the dictionary's that devices write and that hides nothing."""
-    return (listed in TEXT and vr in TEXT | FORMATTED) or (listed in NUMERIC_BINARY and vr in NUMERIC_BINARY)
+def _text_of(ds: Dataset, tag: BaseTag) -> str:
+    return str(ds[tag].value or "").strip()
 
 
-def _is_code_field(ds: Dataset, tag: BaseTag) -> bool:
-    """Codes stay as they are in cleaned content; the meaning does too where the coding scheme is a public one."""
-    keyword = keyword_of(tag)
-    if keyword == "CodeMeaning":
-        return str(ds.get("CodingSchemeDesignator") or "") in stamps.PUBLIC_CODING_SCHEMES
-    return keyword in _CODE_FIELDS
-
-
-def _offset(value: str) -> str | None:
-    """An offset from UTC as it is, if it is one (PS3.3 C.12.1.1.8)."""
-    return value if is_valid("IS", value.encode()) and len(value.strip()) <= 5 else None
-
-
-def _public(item: Dataset) -> Iterator[DataElement]:
-    return (item[tag] for tag in sorted(item.keys()) if not tag.is_private and keyword_of(tag) and tag.element)
+def _public(item: Dataset) -> Iterator[BaseTag]:
+    return (tag for tag in sorted(item.keys()) if not tag & _ODD and keyword_of(int(tag)) and tag.element)
 
 
 def _element(tag: int, vr: str, value: Any) -> DataElement:
     return DataElement(tag, vr, value, validation_mode=config.IGNORE)
 
 
-def _drop(ds: Dataset, tag: int, place: _Place, about: _Object, why: str) -> None:
-    del ds[tag]
-    about.changes.setdefault(place.tags + _show(tag), ("X", why))
-
-
 def _show(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+_NOBODY = _Object("", "", 0, frozenset(), frozenset())

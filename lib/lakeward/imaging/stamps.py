@@ -7,11 +7,13 @@ from lakeward import __version__
 from lakeward.imaging.profile import Profile
 from lakeward.imaging.standard import BASIC_PROFILE, EDITION, Option
 
-PUBLIC_CODING_SCHEMES = frozenset(
-    {"DCM", "SCT", "SRT", "SNM3", "LN", "UCUM", "RADLEX", "FMA", "UMLS", "NCIt", "I10", "ICD10"}
+_METHODS = {BASIC_PROFILE.value: BASIC_PROFILE.meaning} | {option.code: option.meaning for option in Option}
+_STAMPS = (
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
 )
-"""Designators (PS3.16 Table 8-1) whose code meanings are the scheme's words, not a user's."""
-
 _LONGITUDINAL = {Option.RETAIN_FULL_DATES: "UNMODIFIED", Option.RETAIN_MODIFIED_DATES: "MODIFIED"}
 
 
@@ -19,20 +21,29 @@ def stamp(ds: Dataset, profile: Profile) -> None:
     """Write who removed what: (0012,0062), (0012,0063), (0012,0064) and (0028,0303).
 
     (0028,0301) and (0028,0302) are left as they are, since pixels were not cleaned. Codes of an earlier
-    de-identification are kept in front of ours; its free text is not.
+    de-identification are written again in front of ours, with their own meanings; its free text goes.
     """
+    codes = {code: _METHODS[code] for code in (BASIC_PROFILE.value, *(option.code for option in profile.options))}
+    before = _earlier_methods(ds)
+    for keyword in _STAMPS:
+        ds.pop(keyword, None)  # also what VR it had
     ds.PatientIdentityRemoved = "YES"
     ds.DeidentificationMethod = [
         f"Lakeward {__version__}, DICOM {EDITION} Annex E"[:64],
         f"Profile {profile.name} {profile.hash[:16]}",
     ]
-    codes = {BASIC_PROFILE.value: BASIC_PROFILE.meaning} | {option.code: option.meaning for option in profile.options}
-    earlier = [item for item in ds.get("DeidentificationMethodCodeSequence") or () if _is_method(item, codes)]
-    ours = [_code(code, "DCM", text) for code, text in codes.items()]
-    ds.DeidentificationMethodCodeSequence = Sequence(earlier + ours)
+    ds.DeidentificationMethodCodeSequence = Sequence(
+        _code(code, "DCM", text) for code, text in {**before, **codes}.items()
+    )
     ds.LongitudinalTemporalInformationModified = next(
         (value for option, value in _LONGITUDINAL.items() if profile.has(option)), "REMOVED"
     )
+
+
+def _earlier_methods(ds: Dataset) -> dict[str, str]:
+    items = ds.get("DeidentificationMethodCodeSequence") or ()
+    earlier = {str(item.get("CodeValue")) for item in items if isinstance(item, Dataset)}
+    return {code: text for code, text in _METHODS.items() if code in earlier}
 
 
 def removed_code() -> Dataset:
@@ -48,12 +59,6 @@ def removed_content() -> Dataset:
     item.ConceptNameCodeSequence = Sequence([_code("121106", "DCM", "Comment")])
     item.TextValue = "Removed"
     return item
-
-
-def _is_method(item: Dataset, codes: dict[str, str]) -> bool:
-    """Whether an item is a code of an earlier de-identification (PS3.16 CID 7050) that we do not write ourselves."""
-    code = str(item.get("CodeValue") or "")
-    return item.get("CodingSchemeDesignator") == "DCM" and code.startswith("1131") and code not in codes
 
 
 def _code(value: str, scheme: str, meaning: str) -> Dataset:
