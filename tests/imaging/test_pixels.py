@@ -177,6 +177,13 @@ def test_a_damaged_codestream_is_undecodable(name: str, codestream: bytes) -> No
     assert reason_for(ds) == Reason.UNDECODABLE_PIXELS
 
 
+@pytest.mark.parametrize("name", ["SC_rgb_jls_lossy_line.dcm", "SC_rgb_jpeg_gdcm.dcm", "SC_rgb_dcmtk_+eb+cr.dcm"])
+def test_a_codestream_without_its_end_is_undecodable(name: str) -> None:
+    ds = real(name)
+    ds.PixelData = ds.PixelData.replace(b"\xff\xd9", b"\x80\xd9")
+    assert reason_for(ds) == Reason.UNDECODABLE_PIXELS
+
+
 def test_a_codestream_in_a_jp2_file_is_found() -> None:
     stored = next(frames(real("MR_small.dcm")))
     ds = real("MR_small_jp2klossless.dcm")

@@ -28,6 +28,7 @@ _DECODERS = (
 """For each syntax one decoder, under a permissive license, that survives damaged codestreams: GDCM ends the process."""
 
 _JP2_SIGNATURE = bytes.fromhex("0000000c6a502020")
+_JPEG_END = b"\xff\xd9"
 _JPEG_START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 
 
@@ -110,7 +111,12 @@ def _check_codestreams(ds: FileDataset, count: int) -> None:
 
 
 def _jpeg_size(codestream: bytes) -> tuple[int, int, int] | None:
-    """Return rows, columns and samples from the start-of-frame marker (ISO/IEC 10918-1 B.2.2, 14495-1 C.2.2)."""
+    """Return rows, columns and samples from the start-of-frame marker (ISO/IEC 10918-1 B.2.2, 14495-1 C.2.2).
+
+    There is none in a codestream with no end-of-image marker: libjpeg would fill it up, CharLS search on for seconds.
+    """
+    if not codestream.rstrip(b"\0\xff").endswith(_JPEG_END):
+        return None
     at = 2
     while at + 10 <= len(codestream) and codestream[at] == 0xFF:
         if codestream[at + 1] in _JPEG_START_OF_FRAME:
@@ -150,8 +156,6 @@ def decode_jpeg(codestream: bytes, runner: DecodeRunner) -> bytearray:
 
     Color components come out as they were encoded: pydicom converts them by the Photometric Interpretation.
     """
-    if not codestream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
-        raise ValueError("no end of image")
     as_encoded = "YCBCR" if runner.samples_per_pixel == 3 else None
     decoded = imagecodecs.jpeg8_decode(codestream, colorspace=as_encoded, outcolorspace=as_encoded)
     runner.set_option("bits_allocated", decoded.dtype.itemsize * 8)
