@@ -4,6 +4,7 @@ import time
 import traceback
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -361,3 +362,13 @@ def test_time_limit_leaves_what_is_in_time_alone() -> None:
     with time_limit(0.05):
         pass
     time.sleep(0.1)
+
+
+def test_time_limit_lets_other_threads_work_unlimited() -> None:
+    def limited() -> str:
+        with time_limit(0.01):
+            time.sleep(0.05)
+        return "done"
+
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(limited).result() == "done"

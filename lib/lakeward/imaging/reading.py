@@ -54,7 +54,7 @@ class Limits:
     max_inflated_bytes : int
         Size of a deflated data set once inflated.
     max_depth : int
-        Sequences within sequences; the deepest structured reports stay under 16.
+        Sequences within sequences.
     max_elements : int
         Data elements, items and fragments together.
     max_frame_bytes, max_pixel_bytes : int
