@@ -115,7 +115,8 @@ def _report(notebooks: list[Path], path: Path) -> Path:
 
     pages = [nbformat.read(notebook, as_version=4) for notebook in notebooks]
     whole = pages[0].copy()
-    whole.cells = [cell | {"id": f"c{n}"} for n, cell in enumerate(cell for page in pages for cell in page.cells)]
+    cells = [cell for page in pages for cell in page.cells]
+    whole.cells = [nbformat.from_dict(cell | {"id": f"cell-{number}"}) for number, cell in enumerate(cells)]
     whole.metadata = {**whole.metadata, "title": "Lakeward: the imaging job on real DICOM files"}
     exporter = HTMLExporter(exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
     html, _ = exporter.from_notebook_node(whole)

@@ -33,6 +33,17 @@ MEANING = {
 """PS3.15 Table E.1-1a in a word each."""
 
 
+def listing(table: pd.DataFrame) -> "HTML":
+    """Show all rows of a table, scrolling where there are many."""
+    from IPython.display import HTML
+
+    rows = table.to_html(index=False, justify="left", border=0, na_rep="", escape=True)
+    style = (
+        "<style>.lw{max-height:420px;overflow:auto} .lw td,.lw th{text-align:left!important;padding:3px 10px}</style>"
+    )
+    return HTML(f'{style}<div class="lw">{rows}</div>')
+
+
 def before_and_after(rows: Iterable[Mapping[str, Any]]) -> "HTML":
     """Show the middle frame of objects as it is stored, and enhanced beside it.
 
@@ -109,11 +120,11 @@ def _now(path: str, model: Mapping[str, Any]) -> str:
     return "\\".join(v.get("Alphabetic", "") if isinstance(v, dict) else str(v) for v in element.get("Value", []))
 
 
-def reasons_table(by_reason: Mapping[str, int]) -> pd.DataFrame:
-    """List quarantined files by reason, with what each means and whether a person may release them."""
-    rows = [(code, count, Reason(code).explain, Reason(code).releasable) for code, count in by_reason.items()]
-    table = pd.DataFrame(rows, columns=["reason", "files", "meaning", "releasable"])
-    return table.sort_values("files", ascending=False, ignore_index=True)
+def explained(reasons: pd.DataFrame) -> pd.DataFrame:
+    """Add to a table with a column ``reason`` what each means, and whether a person may release such an object."""
+    codes = [Reason(code) for code in reasons["reason"]]
+    releasable = ["yes" if code.releasable else "no" for code in codes]
+    return reasons.assign(releasable=releasable, meaning=[code.explain for code in codes])
 
 
 def _plotly() -> Any:
@@ -143,8 +154,8 @@ def actions_table(changes: Iterable[str]) -> pd.DataFrame:
 
 
 def scatter(table: pd.DataFrame, x: str, y: str, color: str) -> "go.Figure":
-    """Draw one column against another, colored by a third."""
+    """Draw one column against another on logarithmic axes, colored by a third."""
     px = _plotly()
-    figure = px.scatter(table, x=x, y=y, color=color, hover_data=list(table.columns))
+    figure = px.scatter(table, x=x, y=y, color=color, hover_data=list(table.columns), log_x=True, log_y=True)
     figure.update_layout(height=380, margin={"l": 10, "r": 10, "t": 20, "b": 10})
     return figure
