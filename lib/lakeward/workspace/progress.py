@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from html import escape
 from typing import Any
 
@@ -73,16 +73,22 @@ def progress(title: str, total: int | None = None, unit: str = "item") -> Iterat
     ...     bar.advance()
     """
     bar = Progress(title, total, unit)
+    with _chosen(bar):
+        try:
+            yield bar
+        finally:
+            bar.show()
+
+
+def _chosen(bar: Progress) -> AbstractContextManager[None]:
+    """Let the bar be shown in the way that fits the place."""
+    if not _in_notebook() and sys.stderr.isatty():
+        return _terminal(bar)
     if _in_notebook():
         bar.shown_by(_notebook(bar), every_s=0.5)
-        yield bar
-    elif sys.stderr.isatty():
-        with _terminal(bar):
-            yield bar
     else:
         bar.shown_by(lambda bar: print(bar, file=sys.stderr, flush=True), every_s=10.0)
-        yield bar
-    bar.show()
+    return nullcontext()
 
 
 def _in_notebook() -> bool:
@@ -113,4 +119,3 @@ def _terminal(bar: Progress) -> Iterator[None]:
         task = bars.add_task(str(bar), total=bar.total)
         bar.shown_by(lambda bar: bars.update(task, completed=bar.done, description=str(bar)), every_s=0.1)
         yield
-        bar.show()

@@ -29,9 +29,14 @@ class Settings(BaseSettings):
     @field_validator("home", "secrets_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        if path and "%" in str(path):
-            raise ValueError("a folder whose name has a % in it can't be opened as a Delta table")
         return path and path.expanduser().absolute()
+
+    @field_validator("home")
+    @classmethod
+    def _openable(cls, path: Path) -> Path:
+        if "%" in str(path):
+            raise ValueError("delta-rs can't open tables in a folder with a % in its name")
+        return path
 
     @classmethod
     def settings_customise_sources(

@@ -155,7 +155,7 @@ def ensure(spark: "SparkSession", *tables: Table) -> None:
             with _alone(table):
                 _bring_up_to_date(spark, table)
             properties = _found(spark, table)
-        _compare(spark, table, properties)
+        _compare(spark, table, properties or {})
 
 
 def _bring_up_to_date(spark: "SparkSession", table: Table) -> None:
@@ -163,12 +163,19 @@ def _bring_up_to_date(spark: "SparkSession", table: Table) -> None:
     if found > table.version:
         raise TableError(f"{table.name} has version {found}, this Lakeward knows {table.version}. Update Lakeward.")
     if found == 0:
-        _create_area(spark, table)
-        spark.sql(table.ddl)
+        _create(spark, table)
         return
     for version, migrate in enumerate(table.migrations[found - 1 :], start=found + 1):
         migrate(spark, table.name)
         spark.sql(f"ALTER TABLE {table.name} SET TBLPROPERTIES ('{VERSION}' = '{version}')")
+
+
+def _create(spark: "SparkSession", table: Table) -> None:
+    _create_area(spark, table)
+    if not on_databricks():
+        # Nothing is at its location, so a table of that name in this session is another lakehouse's: forget the name.
+        spark.sql(f"DROP TABLE IF EXISTS {table.name}")
+    spark.sql(table.ddl)
 
 
 def _create_area(spark: "SparkSession", table: Table) -> None:
@@ -182,14 +189,14 @@ def _create_area(spark: "SparkSession", table: Table) -> None:
     spark.sql(f"CREATE SCHEMA IF NOT EXISTS {table.area} {place}")
 
 
-def _found(spark: "SparkSession", table: Table) -> dict[str, str]:
-    """Properties of the table, empty where there is none; locally, tells this session where it lies."""
+def _found(spark: "SparkSession", table: Table) -> dict[str, str] | None:
+    """Properties of the table, None where there is no table; locally, tells this session where it lies."""
     if on_databricks():
-        return _detail(spark, table).properties if spark.catalog.tableExists(table.name) else {}
+        return dict(_detail(spark, table).properties) if spark.catalog.tableExists(table.name) else None
     from deltalake import DeltaTable
 
     if not DeltaTable.is_deltatable(str(table.location)):
-        return {}
+        return None
     _create_area(spark, table)
     register = f"CREATE TABLE IF NOT EXISTS {table.name} USING DELTA LOCATION {_quoted(str(table.location))}"
     spark.sql(register)
@@ -206,9 +213,9 @@ def _detail(spark: "SparkSession", table: Table) -> Any:
     return spark.sql(f"DESCRIBE DETAIL {table.name}").collect()[0]
 
 
-def _version(properties: dict[str, str]) -> int:
-    """Version that a table has by its properties, 0 for none; one that was not made here counts as the first."""
-    return int(properties.get(VERSION, "1")) if properties else 0
+def _version(properties: Mapping[str, str] | None) -> int:
+    """Version that a table has by its properties, 0 for no table; one that was not made here counts as the first."""
+    return 0 if properties is None else int(properties.get(VERSION, "1"))
 
 
 def _compare(spark: "SparkSession", table: Table, properties: Mapping[str, str]) -> None:

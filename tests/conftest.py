@@ -1,0 +1,46 @@
+"""Fixtures for all areas: a lakehouse of the test's own, and the one Spark session of the test run."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lakeward.workspace.settings import settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# A test's JVM lives for seconds: compiling quickly beats compiling well.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty lakehouse, and no other setting or secret from outside."""
+    for name in [name for name in os.environ if name.startswith("LAKEWARD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LAKEWARD_HOME", str(tmp_path / "lakehouse"))
+    settings.cache_clear()
+    yield tmp_path / "lakehouse"
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def _one_session(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
+    from lakeward.workspace.spark import session
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKEWARD_HOME", str(tmp_path_factory.mktemp("session")))
+        settings.cache_clear()
+        spark = session("tests")
+    settings.cache_clear()
+    yield spark
+    spark.stop()
+
+
+@pytest.fixture
+def spark(_one_session: "SparkSession", home: Path) -> "SparkSession":
+    """The session, with the tables that a test ensures in that test's lakehouse."""
+    return _one_session
