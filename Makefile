@@ -31,12 +31,12 @@ lint: $(READY)  ## Check style, types, the areas' boundaries and the notebooks
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(NOTEBOOKS) | xargs -0 -r $(BIN)/nbstripout --verify
+	$(NOTEBOOKS) | xargs -0 -r $(BIN)/nbstripout --keep-id --verify
 
 format: $(READY)  ## Put code into the house style and strip the notebooks' outputs
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(NOTEBOOKS) | xargs -0 -r $(BIN)/nbstripout
+	$(NOTEBOOKS) | xargs -0 -r $(BIN)/nbstripout --keep-id
 
 bench: $(READY)  ## Measure images per second on this machine
 	@$(BIN)/lakeward imaging bench
