@@ -39,4 +39,5 @@ def clear_embedded(ds: Dataset) -> None:
     order = "<" if ds.original_encoding[1] else ">"
     pixels = np.frombuffer(ds.PixelData, dtype=f"{order}u{ds.BitsAllocated // 8}")
     low = ds.HighBit + 1 - ds.BitsStored
-    ds.PixelData = (pixels & pixels.dtype.type(((1 << ds.BitsStored) - 1) << low)).tobytes()
+    cleared = pixels & pixels.dtype.type(((1 << ds.BitsStored) - 1) << low)
+    ds.PixelData = cleared.astype(pixels.dtype).tobytes()  # numpy computes in the machine's byte order
