@@ -29,7 +29,11 @@ _HP = re.compile(rb"\xff\xe8\0\x07mrfx.", re.DOTALL)  # color transform of JPEG-
 _AFTER_SCAN = {False: re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]"), True: re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")}
 _JPEG_LS_FRAME = 0xF7
 
-_SOT, _SOD, _EOC, _COMMENT = 0xFF90, 0xFF93, 0xFFD9, 0xFF64
+# JPEG 2000: delimiters, and segments that describe the codestream. COM and what is not known are optional.
+_SOT, _SOD, _EOC = 0xFF90, 0xFF93, 0xFFD9
+_JPEG_2000_NEEDED = frozenset(
+    {*range(0xFF50, 0xFF54), *range(0xFF55, 0xFF5A), *range(0xFF5C, 0xFF62), 0xFF63, *range(0xFF72, 0xFF7A)}
+)
 _BOXES_NEEDED = frozenset({b"jP  ", b"JXL ", b"ftyp", b"jp2h", b"jp2c", b"jxlc", b"jxlp", b"jxll", b"jxli"})
 
 Span = tuple[int, int]
@@ -119,27 +123,25 @@ def _end_of_scan(data: bytes, at: int, is_jpeg_ls: bool) -> int:
     return match.start() if match else len(data)
 
 
-def _jpeg_2000(data: bytes, at: int = 0) -> Iterator[Span]:
-    """Yield the comments of the main and tile-part headers, and what follows the end of codestream."""
-    at, tile_start, tile_length = at + 2, 0, 0
+def _jpeg_2000(data: bytes) -> Iterator[Span]:
+    """Yield the optional segments of the main and tile-part headers, and what follows the end of codestream."""
+    at, tile_start, tile_length = 2, 0, 0
     while at + 4 <= len(data):
-        marker, length = _number(data, at, 2), _number(data, at + 2, 2)
+        marker = _number(data, at, 2)
+        if marker == _EOC:
+            break
+        if marker == _SOD:
+            end = tile_start + tile_length if tile_length else data.rfind(b"\xff\xd9")  # 0: up to the end
+            at = end if end > at else len(data)
+            continue
+        stop = at + 2 + _number(data, at + 2, 2)
+        if marker < 0xFF00 or stop < at + 4 or stop > len(data):
+            raise ValueError
         if marker == _SOT:
             tile_start, tile_length = at, _number(data, at + 6, 4)
-        if marker == _COMMENT:
-            yield at + 4, min(at + 2 + length, len(data))
-        if marker == _SOD:
-            if not tile_length:  # up to the end
-                end = data.rfind(b"\xff\xd9")
-                at = end if end > at else len(data)
-            else:
-                at = tile_start + tile_length
-        elif marker == _EOC:
-            break
-        elif marker < 0xFF00 or length < 2:
-            raise ValueError
-        else:
-            at += 2 + length
+        elif marker not in _JPEG_2000_NEEDED:
+            yield at + 4, stop
+        at = stop
     if data[at : at + 2] == b"\xff\xd9":
         yield at + 2, len(data)
 
