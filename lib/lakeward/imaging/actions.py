@@ -5,10 +5,17 @@ Source: PS3.15 Annex E; the action codes are those of Table E.1-1a.
 
 import re
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Literal, cast
 
-from pydicom.datadict import dictionary_has_tag, dictionary_keyword, dictionary_VM, dictionary_VR, repeater_has_tag
+from pydicom.datadict import (
+    dictionary_has_tag,
+    dictionary_keyword,
+    dictionary_VM,
+    dictionary_VR,
+    private_dictionary_VR,
+    repeater_has_tag,
+)
 
 from lakeward.imaging.profile import Action, Profile
 from lakeward.imaging.standard import Option, Row, lookup, safe_private
@@ -82,6 +89,7 @@ KEEP = Decision("K", "not in Table E.1-1")
 PRIVATE = Decision("X", "private")
 
 
+@cache
 def resolve(action: str, attribute_type: AttributeType) -> Action:
     """Choose among the alternatives of a conditional action by the attribute's Type in its IOD (PS3.15 Table E.1-1a).
 
@@ -146,7 +154,7 @@ class Rules:
             by_value.append((re.compile(rule.value), decided))
         decision = decision or self._by_table(tag, vr, keyword, creator)
         formed = has_form(vr)
-        return Plan(keyword, vr, trusted, formed, _max_values(tag, listed), decision, tuple(by_value))
+        return Plan(keyword, vr, trusted, formed, _max_values(tag, creator, listed), decision, tuple(by_value))
 
     def _by_table(self, tag: int, vr: str, keyword: str, creator: str | None) -> Decision:
         if tag < 0x00080000 or not tag & 0xFFFF:
@@ -211,11 +219,20 @@ def keyword_of(tag: int) -> str:
 
 
 def _listed_vrs(tag: int, creator: str | None) -> tuple[str, ...]:
-    """VRs that PS3.6, or for private elements Table E.3.10-1, has for a tag; none where they don't know it."""
+    """VRs that PS3.6 has for a tag, or for private elements Table E.3.10-1 or pydicom; none where it is not known."""
     if tag >> 16 & 1:
-        known = creator and safe_private().get((tag >> 16, creator, tag & 0xFF))
-        return (known.vr,) if known and known.vr else ()
+        return _listed_private_vrs(tag, creator) if creator else ()
     return tuple(str(dictionary_VR(tag)).split(" or ")) if keyword_of(tag) else ()
+
+
+def _listed_private_vrs(tag: int, creator: str) -> tuple[str, ...]:
+    known = safe_private().get((tag >> 16, creator, tag & 0xFF))
+    if known and known.vr:
+        return (known.vr,)
+    try:
+        return tuple(private_dictionary_VR(tag, creator).split(" or "))
+    except KeyError:
+        return ()
 
 
 def _treated_as(declared: str, listed: tuple[str, ...]) -> tuple[str, bool]:
@@ -234,11 +251,13 @@ def _treated_as(declared: str, listed: tuple[str, ...]) -> tuple[str, bool]:
     return first, first in BINARY and declared in BINARY | set(NUMERIC_BINARY)
 
 
-def _max_values(tag: int, listed: tuple[str, ...]) -> int | None:
+def _max_values(tag: int, creator: str | None, listed: tuple[str, ...]) -> int | None:
     """Return the most numbers that an element of binary numbers may have, so that no text hides in more of them."""
-    if not listed or not all(vr in NUMERIC_BINARY for vr in listed) or tag >> 16 & 1:
+    if not listed or not all(vr in NUMERIC_BINARY for vr in listed):
         return None
-    most = dictionary_VM(tag).split("-")[-1]
+    known = safe_private().get((tag >> 16, creator or "", tag & 0xFF))
+    vm = known.vm if known else "n" if tag >> 16 & 1 else dictionary_VM(tag)
+    most = vm.split("-")[-1]
     return int(most) if most.isdecimal() else None
 
 

@@ -164,20 +164,33 @@ class Deidentifier:
     def _visit(self, ds: Dataset, place: _Place, about: _Object) -> None:
         """Treat every element of a data set or item; of private creators only those stay whose blocks are used."""
         is_code = place.clean_text and codes.clean(ds, about.identifying, self.pseudonyms)
-        creators = {int(tag): _text_of(ds, tag) for tag in list(ds.keys()) if tag & _ODD and tag.is_private_creator}
+        creators = self._creators(ds)
         used = set()
         for tag, item in list(ds.items()):
             number = int(tag)
-            if number in creators or (is_code and keyword_of(number) in codes.FIELDS):
+            creator = None
+            if number & _ODD:
+                block = number & 0xFFFF0000 | number >> 8 & 0xFF
+                if number in creators or (creator := creators.get(block)) is None:
+                    continue
+            elif is_code and keyword_of(number) in codes.FIELDS:
                 continue
-            block = number & 0xFFFF0000 | number >> 8 & 0xFF
-            plan = self.rules.plan(number, str(item.VR or "UN"), creators.get(block) if number & _ODD else None)
+            plan = self.rules.plan(number, str(item.VR or "UN"), creator)
             self._treat(_Element(ds, tag, plan, place, about), item)
-            if number & _ODD and tag in ds:
+            if creator and tag in ds:
                 used.add(block)
-        for block in creators.keys() - used:
-            del ds[block]
-            about.changes.setdefault(place.tags + _show(block), ("X", PRIVATE.why))
+        for tag in [tag for tag in ds.keys() if tag & _ODD]:
+            if tag not in used and creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF) is None:
+                del ds[tag]
+                about.changes.setdefault(place.tags + _show(tag), ("X", PRIVATE.why))
+
+    def _creators(self, ds: Dataset) -> dict[int, str]:
+        """Private creators by tag, those that are known: others are private elements as all the rest."""
+        if not self.rules.creators:
+            return {}
+        blocks = [(tag, _encoded(item)) for tag, item in ds.items() if tag & _ODD and tag.is_private_creator]
+        named = {int(tag): raw.decode("ascii", "replace").strip("\0 ") for tag, raw in blocks}
+        return {tag: name for tag, name in named.items() if name in self.rules.creators}
 
     def _treat(self, element: _Element, item: DataElement | RawDataElement) -> None:
         decision = self._decision(element)
@@ -323,6 +336,8 @@ def _has_form(item: DataElement | RawDataElement, plan: Plan) -> bool:
     """Whether the value of an element that stays has its VR's form, and not more numbers than it may have."""
     if plan.formed:
         return is_valid(plan.vr, _encoded(item))
+    if item.tag == _TIMEZONE_OFFSET:
+        return is_offset(_encoded(item).decode("ascii", "replace"))
     if plan.max_values is not None:
         raw = isinstance(item, RawDataElement)
         number = len(item.value or b"") / NUMERIC_BINARY[plan.vr] if raw else len(values(item.value))

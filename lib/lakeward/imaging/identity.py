@@ -18,7 +18,7 @@ _TELLING = {Tag(keyword) for keyword in _IDENTIFIERS} | {
 }
 _FUNCTIONAL_GROUPS = {0x52009229, 0x52009230}  # many items, and no names in them
 _SEQUENCES = {tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ"} - _FUNCTIONAL_GROUPS
-_SHORTEST_WORD, _SHORTEST_NUMBER = 3, 5
+_SHORTEST_NUMBER, _SHORTEST_WORD = 5, 3
 
 
 def of(ds: Dataset) -> str:
@@ -41,11 +41,13 @@ def words(ds: Dataset) -> frozenset[str]:
 
 def telling(identifying: Set[str]) -> frozenset[str]:
     """Return those of the words that point at a person wherever they stand: no terms of imaging, no small numbers."""
-    return frozenset(
-        word
-        for word in identifying - descriptors.vocabulary()
-        if len(word) >= (_SHORTEST_NUMBER if word.isdecimal() else _SHORTEST_WORD)
-    )
+    return frozenset(word for word in identifying - descriptors.vocabulary() if _is_telling(word))
+
+
+def _is_telling(word: str) -> bool:
+    if word.isdecimal():
+        return len(word) >= _SHORTEST_NUMBER
+    return len(word) >= _SHORTEST_WORD or not word.isascii()
 
 
 def _nested(ds: Dataset) -> Iterator[Dataset]:

@@ -65,4 +65,4 @@ def shift(vr: str, value: str, days: int) -> str | None:
 
 def is_offset(value: str) -> bool:
     """Whether a text is an offset from UTC and nothing else (PS3.3 C.12.1.1.8)."""
-    return _OFFSET.fullmatch(value.strip()) is not None
+    return _OFFSET.fullmatch(value.strip("\0 ")) is not None
