@@ -4,8 +4,9 @@ import sys
 from subprocess import run
 
 import pytest
-from lakeward.imaging.iods import attribute_type, is_known_sop_class
 from pydicom import uid
+
+from lakeward.imaging.iods import attribute_type, is_known_sop_class
 
 CT = uid.CTImageStorage
 ENHANCED_CT = uid.EnhancedCTImageStorage
@@ -63,8 +64,14 @@ def test_what_an_iod_does_not_have_has_no_type() -> None:
 def test_knows_sop_classes_in_use_and_no_others() -> None:
     assert is_known_sop_class(CT)
     assert is_known_sop_class(uid.UltrasoundImageStorage)
-    assert not is_known_sop_class("1.2.840.10008.5.1.4.1.1.6")  # ultrasound, retired
     assert not is_known_sop_class("1.2.3.4")
+
+
+def test_a_retired_class_of_images_is_as_its_successor() -> None:
+    retired = "1.2.840.10008.5.1.4.1.1.6"
+    assert is_known_sop_class(retired)
+    assert attribute_type(retired, (), "ImageType") == attribute_type(uid.UltrasoundImageStorage, (), "ImageType")
+    assert not is_known_sop_class("1.2.840.10008.5.1.4.1.1.9")  # standalone curve: nothing but what goes
 
 
 def test_highdicom_is_read_without_being_imported() -> None:
