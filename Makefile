@@ -38,8 +38,8 @@ format: $(READY)  ## Put code into the house style and strip the notebooks' outp
 	$(BIN)/ruff format
 	$(NOTEBOOKS) | xargs -0 -r $(BIN)/nbstripout --keep-id
 
-bench: $(READY)  ## Measure images per second on this machine
-	@$(BIN)/lakeward imaging bench
+bench: $(READY)  ## Measure what one image costs on this machine
+	@$(BIN)/python tests/benchmarks/imaging.py
 
 lab: $(READY)  ## Open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=notebooks
