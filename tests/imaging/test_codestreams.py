@@ -1,5 +1,6 @@
 """Comments inside compressed pixels go, and every pixel stays."""
 
+from collections.abc import Callable
 from pathlib import Path
 from struct import pack
 
@@ -39,7 +40,7 @@ def replace(ds: FileDataset, streams: list[bytes]) -> None:
 
 
 def jpeg_with_text(stream: bytes) -> bytes:
-    """Text in a comment, three application segments and behind the end of the image."""
+    """Text in a comment, in three application segments and behind the end of the image."""
     segments = [pack(">BBH", 0xFF, marker, len(TEXT) + 2) + TEXT for marker in (0xFE, 0xE0, 0xE1, 0xEF)]
     return stream[:2] + b"".join(segments) + stream[2:].rstrip(b"\0") + TEXT
 
@@ -119,11 +120,14 @@ def test_what_decoding_needs_stays() -> None:
     assert codestreams(ds) == [adobe]
 
 
-@pytest.mark.parametrize("name", [JPEG[0], JPEG_2000[0]])
-def test_a_codestream_that_contradicts_itself_is_set_aside(name: str) -> None:
+@pytest.mark.parametrize(
+    "broken", [lambda s: s[:4] + b"\xff\xff" + TEXT, lambda s: s[:2] + TEXT + s[2:], lambda s: TEXT + s]
+)
+@pytest.mark.parametrize("name", [JPEG[0], JPEG_LS[0], JPEG_2000[0]])
+def test_a_codestream_that_contradicts_itself_is_set_aside(name: str, broken: Callable[[bytes], bytes]) -> None:
     ds = read(name)
     [stream] = codestreams(ds)
-    replace(ds, [stream[:4] + b"\xff\xff" + TEXT])
+    replace(ds, [broken(stream)])
     with pytest.raises(Quarantined) as error:
         clear_text(ds)
     assert error.value.reason == Reason.UNDECODABLE_PIXELS

@@ -2,7 +2,7 @@
 
 Everything keeps its length, so fragments, offset tables and entropy-coded bytes stay as they are. Looked through are
 JPEG (ISO/IEC 10918-1, 14495-1) and JPEG 2000 (ISO/IEC 15444-1, with or without boxes; also HTJ2K) and the boxes around
-JPEG XL. RLE has no place for text. Video (MPEG, HEVC) is left alone.
+JPEG XL. RLE has no segments beside the image. Video (MPEG, HEVC) is left alone.
 """
 
 import re
@@ -12,12 +12,14 @@ from itertools import accumulate
 
 from pydicom.dataset import Dataset
 from pydicom.encaps import parse_fragments
+from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
 from lakeward.imaging.reasons import Quarantined, Reason
 
 _JPEG, _JPEG_2000 = b"\xff\xd8\xff", b"\xff\x4f\xff\x51"
 _BOXES = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x0cJXL \r\n\x87\n")
 _STARTS = (_JPEG, _JPEG_2000, *_BOXES)
+_LOOKED_THROUGH = frozenset({*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes})
 
 # JPEG: markers that hold tables, frames and scans. All other segments (APPn, COM, reserved ones) are optional.
 _JPEG_NEEDED = frozenset({*range(0xC0, 0xE0), 0xF7, 0xF8}) - {0xC8}
@@ -57,7 +59,7 @@ def clear_text(ds: Dataset) -> None:
         return
     data = ds.PixelData
     try:
-        spans = [span for parts in _streams(data) for span in _spans(data, parts)]
+        spans = [span for parts in _streams(data) for span in _spans(data, parts, must=syntax in _LOOKED_THROUGH)]
     except (ValueError, IndexError):
         raise Quarantined(Reason.UNDECODABLE_PIXELS, "a codestream that contradicts itself") from None
     if any(data.count(0, start, stop) != stop - start for start, stop in spans):
@@ -76,16 +78,19 @@ def _streams(data: bytes) -> Iterator[list[Span]]:
         if stream and data.startswith(_STARTS, start):
             yield stream
             stream = []
-        stream.append((start, start + length))
+        if length:
+            stream.append((start, start + length))
     if stream:
         yield stream
 
 
-def _spans(data: bytes, parts: list[Span]) -> Iterator[Span]:
-    """Yield where to clear one codestream, as offsets into the pixel data."""
+def _spans(data: bytes, parts: list[Span], must: bool) -> Iterator[Span]:
+    """Yield where to clear one codestream, as offsets into the pixel data, that `must` or may be one."""
     joined = data[slice(*parts[0])] if len(parts) == 1 else b"".join(data[start:stop] for start, stop in parts)
     scan = next((scan for mark, scan in _SCANNERS.items() if joined.startswith(mark)), None)
     if scan is None:
+        if must:
+            raise ValueError
         return
     begins = [0, *accumulate(stop - start for start, stop in parts)]
     for start, stop in scan(joined):
@@ -100,12 +105,14 @@ def _spans(data: bytes, parts: list[Span]) -> Iterator[Span]:
 def _jpeg(data: bytes) -> Iterator[Span]:
     """Yield the contents of optional segments, and what follows the end of image."""
     at, lossless = 2, False
-    while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
+    while at + 1 < len(data):
         marker = data[at + 1]
+        if data[at] != 0xFF or marker == 0x00:  # something between segments, which decoders skip
+            raise ValueError
         if marker == _EOI:
             yield at + 2, len(data)
             return
-        if marker in _JPEG_STANDALONE or marker in (0x00, 0xFF):
+        if marker in _JPEG_STANDALONE or marker == 0xFF:
             at += 1 if marker == 0xFF else 2
             continue
         stop = at + 2 + _number(data, at + 2, 2)
