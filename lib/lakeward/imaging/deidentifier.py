@@ -84,6 +84,7 @@ class _Element:
 
     ds: Dataset
     tag: BaseTag
+    item: DataElement | RawDataElement
     plan: Plan
     place: _Place
     about: _Object
@@ -94,7 +95,10 @@ class _Element:
 
     @property
     def values(self) -> list[Any]:
-        """Its values as pydicom reads them; none where it can't."""
+        """Its values as texts where its VR has a form, else as pydicom reads them; none where it can't."""
+        if self.plan.formed and isinstance(self.item, RawDataElement):
+            texts = (self.item.value or b"").decode("ascii", "replace").split("\\")
+            return [text.strip("\0 ") for text in texts] if texts != [""] else []
         try:
             return values(self.ds[self.tag].value)
         except Exception:  # conversion fails in many ways, and the value goes anyway
@@ -176,7 +180,7 @@ class Deidentifier:
             elif is_code and keyword_of(number) in codes.FIELDS:
                 continue
             plan = self.rules.plan(number, str(item.VR or "UN"), creator)
-            self._treat(_Element(ds, tag, plan, place, about), item)
+            self._treat(_Element(ds, tag, item, plan, place, about))
             if creator and tag in ds:
                 used.add(block)
         for tag in [tag for tag in ds.keys() if tag & _ODD]:
@@ -192,12 +196,14 @@ class Deidentifier:
         named = {int(tag): raw.decode("ascii", "replace").strip("\0 ") for tag, raw in blocks}
         return {tag: name for tag, name in named.items() if name in self.rules.creators}
 
-    def _treat(self, element: _Element, item: DataElement | RawDataElement) -> None:
+    def _treat(self, element: _Element) -> None:
         decision = self._decision(element)
         keeps = decision.action == "K"
-        if (decision.action in "KCU" and not _is_readable(element)) or (keeps and not _has_form(item, element.plan)):
+        if (decision.action in "KCU" and not _is_readable(element)) or (
+            keeps and not _has_form(element.item, element.plan)
+        ):
             decision = _WRONG_FORM
-        elif keeps and _names_someone(element, item):
+        elif keeps and _names_someone(element):
             decision = _NAMES_SOMEONE
         if decision.action == "K":
             self._keep(element)
@@ -317,7 +323,7 @@ class Deidentifier:
 
     def _dummy_part(self, item: Dataset, tag: BaseTag) -> Any:
         plan = self.rules.plan(int(tag), "UN")
-        part = _Element(item, tag, plan, _Place(), _NOBODY)
+        part = _Element(item, tag, item.get_item(tag), plan, _Place(), _NOBODY)
         if plan.vr == "SQ":
             return Sequence([self._scrubbed(tag, inner) for inner in part.items[:1]])
         if plan.keyword.endswith("SOPClassUID") and is_valid("UI", str(first(part.values)).encode()):
@@ -345,12 +351,12 @@ def _has_form(item: DataElement | RawDataElement, plan: Plan) -> bool:
     return True
 
 
-def _names_someone(element: _Element, item: DataElement | RawDataElement) -> bool:
+def _names_someone(element: _Element) -> bool:
     """Whether a text that the Standard keeps holds a word of one of the object's own names or identifiers."""
     vr, telling = element.plan.vr, element.about.telling
     if not telling or not (vr in TEXT or vr == "CS"):
         return False
-    raw = item.value if isinstance(item, RawDataElement) else None
+    raw = element.item.value if isinstance(element.item, RawDataElement) else None
     if isinstance(raw, bytes) and raw.isascii() and _ESCAPE not in raw:
         texts = [raw.decode("ascii")]
     else:

@@ -1,12 +1,15 @@
 """What a de-identified object says of itself (PS3.15 E.1.1 and E.1.2; PS3.3 C.12.1, Table C.7-1)."""
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from lakeward import __version__
 from lakeward.imaging.profile import Profile
 from lakeward.imaging.standard import BASIC_PROFILE, EDITION, Option
 
+_CODE_VALUE, _SCHEME, _MEANING = Tag("CodeValue"), Tag("CodingSchemeDesignator"), Tag("CodeMeaning")
 _METHODS = {BASIC_PROFILE.value: BASIC_PROFILE.meaning} | {option.code: option.meaning for option in Option}
 _STAMPS = (
     "PatientIdentityRemoved",
@@ -62,8 +65,5 @@ def removed_content() -> Dataset:
 
 
 def _code(value: str, scheme: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue = value
-    item.CodingSchemeDesignator = scheme
-    item.CodeMeaning = meaning
-    return item
+    parts = ((_CODE_VALUE, "SH", value), (_SCHEME, "SH", scheme), (_MEANING, "LO", meaning))
+    return Dataset({tag: DataElement(tag, vr, text, already_converted=True) for tag, vr, text in parts})
