@@ -240,7 +240,7 @@ def _treated_as(declared: str, listed: tuple[str, ...]) -> tuple[str, bool]:
     if not listed or declared in listed:
         return declared, True
     first = listed[0]
-    if declared == "UN":
+    if declared == "UN" or " or " in declared:  # not said, or pydicom could not tell
         return first, True
     if first in FORMATTED:  # its bytes are looked at
         return first, declared in TEXT | FORMATTED | BINARY
