@@ -96,6 +96,7 @@ def test_what_no_data_set_has_and_what_is_private_goes(tag: int) -> None:
         0x60021500,  # overlay label: not in the table
         0x7F000010,  # another image, retired
         0x04000500,  # encrypted originals
+        0x00080116,  # whose coding scheme it is
         0xFFFCFFFC,  # trailing padding
     ],
 )
@@ -125,6 +126,7 @@ def test_no_unlisted_attribute_of_a_telling_vr_is_kept(vr: str) -> None:
         ("PixelData", "UN", "OB", True),
         ("PixelData", "OW", "OW", True),
         ("SmallestImagePixelValue", "UN", "US", True),
+        ("SmallestImagePixelValue", "US or SS", "US", True),
         ("Manufacturer", "ST", "ST", True),
         ("Manufacturer", "PN", "LO", False),
         ("Manufacturer", "SQ", "LO", False),

@@ -207,7 +207,8 @@ def test_hiding_places_are_empty(profile: Profile) -> None:
     ds = an_object(OriginalAttributesSequence=Sequence([an_item(ModifyingSystem=MARK)]))
     ds.IconImageSequence = Sequence([an_item(PixelData=MARK.encode() + b" ")])
     ds.EncryptedAttributesSequence = Sequence([an_item(EncryptedContent=MARK.encode() + b" ")])
-    ds.DerivationImageSequence = Sequence([an_item(PixelData=MARK.encode() + b" ")])
+    ds.DerivationImageSequence = Sequence([Dataset()])
+    ds.DerivationImageSequence[0].add_new("PixelData", "OB", MARK.encode() + b" ")
     ds.DataSetTrailingPadding = MARK.encode() + b" "
     ds.add_new(0x60001500, "LO", MARK)
     ds.add_new(0x60020022, "LO", MARK)
@@ -343,10 +344,11 @@ def test_a_cleaned_attribute_of_type_1_gets_a_stand_in_where_nothing_is_left() -
 def test_codes_in_cleaned_content_stay_where_they_are_public() -> None:
     request = an_item(
         RequestedProcedureID="Zqx",
+        Manufacturer="Zqx",  # kept elsewhere
         RequestedProcedureCodeSequence=Sequence(
             [
                 a_code("113036", "DCM", "Group of Frames for Display", CodingSchemeVersion="01"),
-                a_code("113036", "DCM", "Zqx chest"),
+                a_code("113036", "DCM", "Zqx chest", CodingSchemeVersion="as Zqx says"),
                 a_code("69536005", "SCT", "Head"),
                 a_code("Zqx", "DCM", "Zqx"),
                 a_code("123", "99ZQX", "CT Zqx", CodingSchemeVersion="Zqx", ContextUID="1.2.3"),
@@ -363,6 +365,15 @@ def test_codes_in_cleaned_content_stay_where_they_are_public() -> None:
     ]
     assert [(scheme, meaning) for _, scheme, meaning in found[3:]] == [("99LAKEWARD", "Removed"), ("99LAKEWARD", "CT")]
     assert not any(word in encode(ds) for word in (b"Zqx", b"99ZQX", b"1.2.3\0"))
+
+
+def test_sequences_that_need_a_value_go_where_their_iod_does_not_have_them() -> None:
+    observer = Sequence([an_item(VerifyingObserverName="Zqx", VerificationDateTime="2024")])
+    image = cleaned(an_object(uid.CTImageStorage, VerifyingObserverSequence=observer))
+    report = cleaned(an_object(uid.ComprehensiveSRStorage, VerifyingObserverSequence=observer))
+    assert "VerifyingObserverSequence" not in image  # Table E.1-1, Note 13
+    assert "VerifyingObserverName" in report.VerifyingObserverSequence[0]
+    assert b"Zqx" not in encode(report)
 
 
 def a_report() -> FileDataset:
@@ -453,6 +464,17 @@ def test_an_image_keeps_its_pixels_and_geometry(name: str) -> None:
     assert pydicom.dcmread(BytesIO(encode(ds))).pixel_array.tobytes() == before.pixel_array.tobytes()
     kept = [e.keyword for e in before if e.keyword and e.tag.group in (0x0018, 0x0028) and not lookup(e.tag)]
     assert [keyword for keyword in kept if ds[keyword].value != before[keyword].value] == []
+
+
+def test_pixels_have_no_comment_and_no_overlay_in_them_and_the_object_is_stamped() -> None:
+    compressed, native = read("693_J2KI.dcm"), read("MR_small.dcm")
+    assert b"Created by" in compressed.PixelData
+    native.BitsStored, native.HighBit = 12, 11
+    native.PixelData = b"\xff" * len(native.PixelData)
+    native.add_new(0x60000102, "US", 12)
+    assert b"Created by" not in cleaned(compressed).PixelData
+    assert set(cleaned(native).PixelData) == {0xFF, 0x0F}
+    assert compressed.PatientIdentityRemoved == native.PatientIdentityRemoved == "YES"
 
 
 def test_the_same_in_every_process() -> None:
