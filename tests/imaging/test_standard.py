@@ -3,10 +3,11 @@
 from collections import Counter
 
 import pytest
-from lakeward.imaging.standard import BASIC_PROFILE, Option, confidentiality_table, lookup, safe_private
 from pydicom.datadict import dictionary_has_tag, keyword_for_tag, repeater_has_keyword
 from pydicom.sr.codedict import codes
 from pydicom.tag import Tag
+
+from lakeward.imaging.standard import BASIC_PROFILE, Option, confidentiality_table, lookup, safe_private
 
 # One line per row: keyword (or tag, where there is none), Basic Profile, and the options that say something.
 # Each was compared with the Standard's printed table; together they touch every option column.
