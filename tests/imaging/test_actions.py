@@ -115,6 +115,11 @@ def test_no_unlisted_attribute_of_a_telling_vr_is_kept(vr: str) -> None:
     assert all(keyword in known or "SOPClass" in keyword for keyword in kept)
 
 
+def test_no_option_keeps_bytes_that_can_not_be_looked_into() -> None:
+    decision = rules(Option.RETAIN_FULL_DATES).decide(Tag("CertifiedTimestamp"), "OB")
+    assert decision.action == "X/Z/D"
+
+
 @pytest.mark.parametrize(
     ("keyword", "declared", "vr", "trusted"),
     [

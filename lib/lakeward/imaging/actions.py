@@ -165,9 +165,11 @@ class Rules:
             return self._private(tag, creator)
         if tag >> 24 in (0x50, 0x60):  # with Clean Graphics, too: bitmaps can't be looked into
             return Decision("X", "part of a curve or overlay")
-        if (row := lookup(tag)) is not None:
-            return self._listed(row)
-        return self._unlisted(tag, vr, keyword)
+        row = lookup(tag)
+        decision = self._listed(row) if row else self._unlisted(tag, vr, keyword)
+        if decision.action == "K" and _listed_vrs(tag, None) in _OPAQUE and keyword not in _KNOWN_BINARY:
+            return Decision("X/Z/D", "bytes that can't be looked into")
+        return decision
 
     def _listed(self, row: Row) -> Decision:
         """Options override the Basic Profile; of two that disagree the one that cleans wins over the one that keeps."""
@@ -197,8 +199,6 @@ class Rules:
             return Decision("X/Z/D", "unlisted name or address")
         if vr == "UI" and not _CLASS_UID.match(keyword):
             return Decision("K" if self.profile.has(Option.RETAIN_UIDS) else "U", "unlisted UID")
-        if _is_opaque(tag, keyword):
-            return Decision("X/Z/D", "bytes that can't be looked into")
         if tag == _TEXT_VALUE:
             cleaned = self.profile.has(Option.CLEAN_STRUCTURED_CONTENT)
             return Decision("C" if cleaned else "X/Z/D", "text of a content item")
@@ -259,7 +259,3 @@ def _max_values(tag: int, creator: str | None, listed: tuple[str, ...]) -> int |
     vm = known.vm if known else "n" if tag >> 16 & 1 else dictionary_VM(tag)
     most = vm.split("-")[-1]
     return int(most) if most.isdecimal() else None
-
-
-def _is_opaque(tag: int, keyword: str) -> bool:
-    return _listed_vrs(tag, None) in _OPAQUE and keyword not in _KNOWN_BINARY
