@@ -438,9 +438,11 @@ def test_a_users_rule_may_look_at_the_text() -> None:
         UserRule(keyword="PatientName", value="Doe", action="K"),
         UserRule(tag="(0008,0070)", action="X"),
         UserRule(keyword="AccessionNumber", action="U"),
+        UserRule(keyword="OtherPatientIDs", action="K"),
     )
-    ds = an_object(StationName="CT1", Manufacturer="ACME", AccessionNumber="A1")
+    ds = an_object(StationName="CT1", Manufacturer="ACME", AccessionNumber="A1", OtherPatientIDs="STUDY-P12345")
     cleaned(ds, a_profile(rules=rules))
+    assert ds.OtherPatientIDs == "STUDY-P12345"  # although it tells who it is
     assert (ds.StationName, ds.PatientName, "Manufacturer" in ds) == ("CT1", "Doe^Jane", False)
     assert ds.AccessionNumber == KEY.text("A1")
     assert "StationName" not in cleaned(an_object(StationName="MR1"), a_profile(rules=rules))

@@ -52,6 +52,7 @@ class Decision:
 
     action: str
     why: str
+    by_user: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class Rules:
         by_value = []
         decision = None
         for number, rule in fitting:
-            decided = Decision(rule.action, f"user rule {number}")
+            decided = Decision(rule.action, f"user rule {number}", by_user=True)
             if not rule.value:
                 decision = decided
                 break

@@ -199,11 +199,10 @@ class Deidentifier:
     def _treat(self, element: _Element) -> None:
         decision = self._decision(element)
         keeps = decision.action == "K"
-        if (decision.action in "KCU" and not _is_readable(element)) or (
-            keeps and not _has_form(element.item, element.plan)
-        ):
+        readable = decision.action in "XZD" or _is_readable(element)
+        if not readable or (keeps and not _has_form(element.item, element.plan)):
             decision = _WRONG_FORM
-        elif keeps and _names_someone(element):
+        elif keeps and not decision.by_user and _names_someone(element):
             decision = _NAMES_SOMEONE
         if decision.action == "K":
             self._keep(element)
@@ -217,9 +216,10 @@ class Deidentifier:
                 return decision
         if element.tag in _PIXEL_DATA and element.place.keywords:
             return _NESTED_PIXELS
-        if element.place.clean_text and plan.decision.action == "K" and plan.vr in TEXT:
+        decision = plan.decision
+        if element.place.clean_text and decision.action == "K" and plan.vr in TEXT and not decision.by_user:
             return _IN_CLEANED_CONTENT
-        return plan.decision
+        return decision
 
     def _change(self, element: _Element, decision: Decision) -> None:
         kind = element.kind if decision.action != "X" else None
@@ -363,9 +363,8 @@ def _names_someone(element: _Element) -> bool:
         texts = [str(value) for value in element.values]
     if all(telling.isdisjoint(descriptors.words(text)) for text in texts):
         return False
-    return vr != "CS" or not (element.kind or "3").startswith(
-        "1"
-    )  # what a Type 1 code may say is fixed, as TEXT or IMAGE
+    # What a code of Type 1 may say is fixed, as IMAGE or TEXT, whatever people are called.
+    return vr != "CS" or not (element.kind or "3").startswith("1")
 
 
 def _encoded(item: DataElement | RawDataElement) -> bytes:
@@ -373,10 +372,6 @@ def _encoded(item: DataElement | RawDataElement) -> bytes:
         return item.value or b""
     joined = [v if isinstance(v, bytes) else str(v).encode("utf-8", "replace") for v in values(item.value)]
     return b"\\".join(joined)
-
-
-def _text_of(ds: Dataset, tag: BaseTag) -> str:
-    return str(ds[tag].value or "").strip()
 
 
 def _public(item: Dataset) -> Iterator[BaseTag]:
