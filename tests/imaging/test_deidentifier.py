@@ -103,6 +103,15 @@ def test_another_patient_inside_has_that_patients_pseudonym() -> None:
     assert cleaned(ds).SourcePatientGroupIdentificationSequence[0].PatientID == other != ds.PatientID
 
 
+def test_a_segmentation_still_leads_to_its_images_in_the_research_profiles() -> None:
+    def source(ds: Dataset) -> str:
+        derivation = ds.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0]
+        return str(derivation.SourceImageSequence[0].ReferencedSOPInstanceUID)
+
+    original = source(read("liver_1frame.dcm"))
+    assert source(cleaned(read("liver_1frame.dcm"), RESEARCH)) == KEY.uid(original)
+
+
 def test_uids_are_mapped_wherever_they_are_and_references_resolve() -> None:
     image = an_item(ReferencedSOPClassUID=uid.CTImageStorage, ReferencedSOPInstanceUID="1.2.3.9")
     ds = an_object(StudyInstanceUID="1.2.7", ReferencedRawDataSequence=Sequence([image]))

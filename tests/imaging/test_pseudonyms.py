@@ -9,23 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import UID, CTImageStorage
 
-from lakeward.imaging.pseudonyms import KEY_BYTES, MAX_SHIFT_DAYS, Pseudonyms, parse_key
+from lakeward.imaging.pseudonyms import KEY_BYTES, MAX_SHIFT_DAYS, Pseudonyms
 from lakeward.workspace.errors import ConfigurationError
 
 OURS, OTHERS = Pseudonyms(b"a" * KEY_BYTES), Pseudonyms(b"b" * KEY_BYTES)
 uids = st.from_regex(r"1\.2\.[1-9][0-9]{0,20}(\.[1-9][0-9]{0,8}){1,3}", fullmatch=True)
-
-
-@pytest.mark.parametrize("text", ["61" * 32, "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=", f"  {'61' * 32}\n"])
-def test_a_key_is_hexadecimal_or_base64(text: str) -> None:
-    assert parse_key(text) == b"a" * 32
-
-
-@pytest.mark.parametrize("text", ["", "secret", "61" * 31, "é" * 64])
-def test_a_short_or_unreadable_key_is_refused_and_not_shown(text: str) -> None:
-    with pytest.raises(ConfigurationError) as error:
-        parse_key(text)
-    assert not text or text not in str(error.value)
 
 
 def test_no_pseudonyms_without_a_whole_key() -> None:

@@ -5,7 +5,6 @@ another derived key for each purpose, so that values of two kinds can't be compa
 """
 
 import base64
-import binascii
 import hmac
 import re
 from dataclasses import dataclass, field
@@ -22,33 +21,6 @@ _UUID_MASK = ~((0xF << 76) | (0x3 << 62))
 _UUID_V8 = (0x8 << 76) | (0x2 << 62)
 
 
-def parse_key(text: str) -> bytes:
-    """Read the de-identification key from its text form.
-
-    Parameters
-    ----------
-    text : str
-        At least 32 random bytes as hexadecimal or base64.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is neither, or shorter.
-    """
-    text = text.strip()
-    for decode in (bytes.fromhex, lambda t: base64.b64decode(t, validate=True)):
-        try:
-            key = decode(text)
-        except (ValueError, binascii.Error):
-            continue
-        if len(key) >= KEY_BYTES:
-            return key
-    raise ConfigurationError(
-        f"The de-identification key is not {KEY_BYTES} or more bytes as hexadecimal or base64. "
-        "Make one with `lakeward imaging new-key FILE` and keep it: without it, later files get other pseudonyms."
-    )
-
-
 @dataclass(frozen=True)
 class Pseudonyms:
     """What replaces identifiers, from one secret key.
@@ -56,7 +28,7 @@ class Pseudonyms:
     Parameters
     ----------
     key : bytes
-        The secret, from `parse_key`.
+        The secret, at least 32 random bytes.
     """
 
     key: bytes = field(repr=False)
