@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakeward.workspace.column_types import arrow_type
 from lakeward.workspace.errors import TableError
@@ -190,9 +190,14 @@ def _create_area(spark: "SparkSession", table: Table) -> None:
 
 
 def _found(spark: "SparkSession", table: Table) -> dict[str, str] | None:
-    """Properties of the table, None where there is no table; locally, tells this session where it lies."""
+    """Properties of the table, None where there is no table; locally, tells this session where it lies.
+
+    Not by DESCRIBE DETAIL: that reads the whole log to count files, seconds for a new session.
+    """
     if on_databricks():
-        return dict(_detail(spark, table).properties) if spark.catalog.tableExists(table.name) else None
+        if not spark.catalog.tableExists(table.name):
+            return None
+        return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table.name}").collect()}
     from deltalake import DeltaTable
 
     if not DeltaTable.is_deltatable(str(table.location)):
@@ -200,17 +205,17 @@ def _found(spark: "SparkSession", table: Table) -> dict[str, str] | None:
     _create_area(spark, table)
     register = f"CREATE TABLE IF NOT EXISTS {table.name} USING DELTA LOCATION {_quoted(str(table.location))}"
     spark.sql(register)
-    detail = _detail(spark, table)
-    if Path("/", detail.location.removeprefix("file:").lstrip("/")) != table.location:
+    if _registered_location(spark, table) != table.location:
         # Registered for another lakehouse. The table is external, so that only its name is dropped.
         spark.sql(f"DROP TABLE {table.name}")
         spark.sql(register)
-        detail = _detail(spark, table)
-    return dict(detail.properties)
+    return dict(DeltaTable(str(table.location)).metadata().configuration)
 
 
-def _detail(spark: "SparkSession", table: Table) -> Any:
-    return spark.sql(f"DESCRIBE DETAIL {table.name}").collect()[0]
+def _registered_location(spark: "SparkSession", table: Table) -> Path:
+    described = spark.sql(f"DESCRIBE TABLE EXTENDED {table.name}").collect()
+    location = next(row.data_type for row in described if row.col_name == "Location")
+    return Path("/", location.removeprefix("file:").lstrip("/"))
 
 
 def _version(properties: Mapping[str, str] | None) -> int:
