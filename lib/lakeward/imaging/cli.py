@@ -13,14 +13,16 @@ quarantine_app = typer.Typer(help="Objects that were set aside.", no_args_is_hel
 app.add_typer(quarantine_app, name="quarantine")
 
 ProfileName = Annotated[str, typer.Option("--profile", help="A shipped profile's name, or a YAML file.")]
+ClipLimit = Annotated[float, typer.Option(min=1, max=64, help="Strength of the enhancement.")]
+Tiles = Annotated[int, typer.Option(min=1, max=64, help="Tiles along each side of an image.")]
 
 
 @app.command()
 def ingest(
     source: Annotated[str, typer.Argument(help="Folder with DICOM files, or: samples")],
     profile: ProfileName = "research",
-    clip_limit: Annotated[float, typer.Option(min=1, max=64, help="Strength of the enhancement.")] = 2.0,
-    tiles: Annotated[int, typer.Option(min=1, max=64, help="Tiles along each side of an image.")] = 8,
+    clip_limit: ClipLimit = 2.0,
+    tiles: Tiles = 8,
     reprocess: Annotated[bool, typer.Option(help="Also files known with another profile, key or version.")] = False,
     json: Json = False,
 ) -> None:
@@ -29,15 +31,15 @@ def ingest(
     Example: lakeward imaging ingest /data/pacs --profile research
     """
     from lakeward.imaging import pipeline
-    from lakeward.imaging.parameters import IngestParameters
+    from lakeward.imaging.parameters import recipe, source_folder
 
-    p = IngestParameters(source=source, profile=profile, clip_limit=clip_limit, tiles=tiles, reprocess=reprocess)
-    _show_run(pipeline.ingest(p.folder, p.recipe, reprocess=reprocess).model_dump(), json)
+    chosen = recipe(profile, clip_limit=clip_limit, tiles=tiles)
+    _show_run(pipeline.ingest(source_folder(source), chosen, reprocess=reprocess).model_dump(), json)
 
 
 @app.command()
 def deidentify(
-    source: Annotated[Path, typer.Argument(help="Folder with the originals; it is only read.")],
+    source: Annotated[str, typer.Argument(help="Folder with the originals; it is only read. Or: samples")],
     destination: Annotated[Path, typer.Argument(help="Folder for the new files.")],
     profile: ProfileName = "basic",
     quarantine: Annotated[
@@ -50,8 +52,10 @@ def deidentify(
     Example: lakeward imaging deidentify /data/pacs /data/clean --profile basic --json
     """
     from lakeward.imaging.files import deidentify_folder
+    from lakeward.imaging.parameters import recipe, source_folder
 
-    _show_run(deidentify_folder(source, destination, _recipe(profile), quarantine).model_dump(), json)
+    done = deidentify_folder(source_folder(source), destination, recipe(profile), quarantine)
+    _show_run(done.model_dump(), json)
 
 
 @app.command()
@@ -138,39 +142,37 @@ def quarantine_show(
 def quarantine_retry(
     names: Annotated[list[str] | None, typer.Argument(help="Objects' names; all if none is given.")] = None,
     profile: ProfileName = "research",
+    clip_limit: ClipLimit = 2.0,
+    tiles: Tiles = 8,
     json: Json = False,
 ) -> None:
     """Process objects in quarantine again, as after a change of the profile.
 
     Example: lakeward imaging quarantine retry --profile my-profile.yaml
     """
+    from lakeward.imaging.parameters import recipe
     from lakeward.imaging.quarantine import retry
 
-    _show_run(retry(_recipe(profile), names or None).model_dump(), json)
+    _show_run(retry(recipe(profile, clip_limit=clip_limit, tiles=tiles), names or None).model_dump(), json)
 
 
-@quarantine_app.command(
-    "release", epilog='Example: lakeward imaging quarantine release 3f2a --reason "Looked at all frames: no text"'
-)
+@quarantine_app.command("release")
 def quarantine_release(
     name: Annotated[str, typer.Argument(help="The object's name, or its beginning.")],
     reason: Annotated[str, typer.Option(help="Why it may go through; recorded. Nothing of the patient in it.")],
     profile: ProfileName = "research",
+    clip_limit: ClipLimit = 2.0,
+    tiles: Tiles = 8,
     json: Json = False,
 ) -> None:
-    """Let an object through that you have looked at; its header is de-identified as ever."""
+    """Let an object through that you have looked at; its header is de-identified as ever.
+
+    Example: lakeward imaging quarantine release 3f2a --reason "All frames were looked at: no text"
+    """
+    from lakeward.imaging.parameters import recipe
     from lakeward.imaging.quarantine import release
 
-    _show_run(release(name, reason, _recipe(profile)).model_dump(), json)
-
-
-def _recipe(profile: str) -> Any:
-    from lakeward.imaging.parameters import KEY_NAME
-    from lakeward.imaging.process import Recipe
-    from lakeward.imaging.profile import load_profile
-    from lakeward.workspace.secrets import secret_key
-
-    return Recipe(load_profile(profile), secret_key(KEY_NAME))
+    _show_run(release(name, reason, recipe(profile, clip_limit=clip_limit, tiles=tiles)).model_dump(), json)
 
 
 def _print(data: Any, json: bool, text: str) -> None:
@@ -192,7 +194,7 @@ def _counts(done: dict[str, Any]) -> str:
     lines += [f"{count:>8,}   {what}" for what, count in [*parts, ("in quarantine", done["quarantined"])]]
     lines += [f"{count:>8,}     {reason}" for reason, count in done["by_reason"].items()]
     if done.get("duplicates"):
-        lines.append(f"{done['duplicates']:>8,}   of those stored have the same content as another")
+        lines.append(f"{done['duplicates']:>8,}   of those stored have content that was stored before")
     if done.get("other_recipe"):
         lines.append(
             f"{done['other_recipe']:>8,}   of those known had another profile, key or version: --reprocess takes them"

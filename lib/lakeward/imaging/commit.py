@@ -1,87 +1,168 @@
 """A ledger of processed files into rows of the imaging tables, in an order that a killed run can't harm."""
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE
+from lakeward.workspace.tables import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_KEY = list(IMAGES.key)
+_LIGHT = ["path", "mtime_ns", "original_bytes", "outcome", "reason", "detail", "pixels_id", "run_id", "ingested_at"]
+_RECIPE = IMAGES.key[1:]
 
 
-def commit(spark: "SparkSession", ledger: "DataFrame", run_id: str) -> Counter[str]:
-    """Turn a ledger into rows: images first, the list of files that are done last.
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What is written into quarantine rows that a run settles."""
 
-    Parameters
+    resolution: str
+    by: str = "ingest"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What there is to commit.
+
+    Attributes
     ----------
-    ledger : pyspark.sql.DataFrame
-        One row for each finished file, as `worker.LEDGER`; more than one where Spark has run a task twice.
     run_id : str
-        The run, whose rows are in ``imaging.pixels`` already.
+        The run.
+    ledger : Path
+        Folder of the finished tasks' ledgers, as `worker.LEDGER`; Spark may have run a task twice.
+    settles : set of str
+        Names that these files have in quarantine from before, as under another key.
+    closing : Closing
+        What becomes of those that are open.
+    """
+
+    run_id: str
+    ledger: Path
+    settles: Set[str]
+    closing: Closing
+
+
+def commit(spark: "SparkSession", part: Part) -> Counter[str]:
+    """Turn a ledger, whose objects are in ``imaging.pixels``, into rows: images first, the files that are done last.
 
     Returns
     -------
     Counter of str
         Files by outcome; duplicates; and files by reason, each under ``!`` and the reason's code.
     """
-    pixels = spark.table(PIXELS.name).where(f"run_id = '{run_id}'").select("pixels_id")
-    ledger = ledger.join(pixels, "pixels_id", "left_semi").unionByName(ledger.where("outcome = 'quarantined'"))
-    ledger = ledger.dropDuplicates(["path"]).cache()
-    new = _new(spark, ledger.where("outcome = 'stored'").dropDuplicates(_KEY), IMAGES.name)
-    _append(new.select(*(column.name for column in IMAGES.columns)), IMAGES.name)
-    duplicates = _drop_pixels_without_image(spark, ledger)
-    aside = ledger.where("outcome = 'quarantined'").dropDuplicates(_KEY).selectExpr(
-        *_KEY, "run_id", "ingested_at AS quarantined_at", "reason", "detail", "original_bytes AS size_bytes",
-        "'open' AS status", "CAST(NULL AS STRING) AS resolution", "CAST(NULL AS STRING) AS closed_by",
-        "CAST(NULL AS TIMESTAMP) AS closed_at",
-    )  # fmt: skip
-    _append(_new(spark, aside, QUARANTINE.name, "status = 'open'"), QUARANTINE.name)
-    _close_superseded(spark, ledger.select("source_hmac", *_KEY[1:], "outcome"), run_id)
-    _append(
-        ledger.selectExpr("path", "original_bytes AS size_bytes", "mtime_ns", *_KEY, "run_id", "outcome"), FILES.name
-    )
-    counts: Counter[str] = Counter(duplicates=duplicates)
-    for row in ledger.groupBy("outcome", "reason").count().collect():
-        counts[row["outcome"]] += row["count"]
-        if row["reason"]:
-            counts["!" + row["reason"]] += row["count"]
-    return counts
+    entries, committed = _entries(spark, part)
+    images, open_rows = _present(spark, entries, part.settles)
+    new: dict[str, str] = {}
+    for entry in entries:
+        if entry["outcome"] == "stored" and entry["source_hmac"] not in images:
+            new.setdefault(entry["source_hmac"], entry["pixels_id"])
+    for entry in entries:
+        if entry["source_hmac"] in images or entry["source_hmac"] in new:
+            entry |= {"outcome": "stored", "reason": None}  # also what a person has released before
+    _add_images(spark, part.ledger, list(new.values()))
+    drop_pixels(spark, part.run_id, committed - set(new.values()))
+    aside = {entry["source_hmac"]: entry for entry in entries if entry["outcome"] == "quarantined"}
+    _settle_quarantine(spark, aside, open_rows, part)
+    _append(spark, FILES, [entry | {"size_bytes": entry["original_bytes"]} for entry in entries])
+    return _counts(entries, len(new))
 
 
-def _new(spark: "SparkSession", rows: "DataFrame", table: str, condition: str = "true") -> "DataFrame":
-    return rows.join(spark.table(table).where(condition).select(*_KEY), _KEY, "left_anti")
+def _entries(spark: "SparkSession", part: Part) -> tuple[list[dict[str, Any]], set[str]]:
+    """One entry for each file, of the attempt at its task that counts; and the names of this part's pixels."""
+    rows = pq.read_table(part.ledger, columns=[*_LIGHT, *IMAGES.key]).to_pylist()
+    pixels = spark.table(PIXELS.name).where(f"run_id = '{part.run_id}'").select("pixels_id").toArrow()
+    committed = set(pixels["pixels_id"].to_pylist()) & {row["pixels_id"] for row in rows}
+    stored = {row["path"]: row for row in rows if row["pixels_id"] in committed}
+    aside = {row["path"]: row for row in rows if row["outcome"] == "quarantined"}
+    return [entry for _, entry in sorted((aside | stored).items())], committed
 
 
-def _append(rows: "DataFrame", table: str) -> None:
-    rows.write.format("delta").mode("append").saveAsTable(table)
+def _present(
+    spark: "SparkSession", entries: list[dict[str, Any]], settles: Set[str]
+) -> tuple[set[str], list[dict[str, Any]]]:
+    """Names of those whose object is stored already, and the open quarantine rows of any of them with their reason."""
+    recipe = {column: entries[0][column] for column in _RECIPE}
+    names = _names(spark, {entry["source_hmac"] for entry in entries} | settles, "source_hmac")
+    same = " AND ".join(f"{column} = '{value}'" for column, value in recipe.items())
+    images = spark.table(IMAGES.name).where(same).selectExpr("source_hmac", "run_id", "'image' AS is")
+    held = spark.table(QUARANTINE.name).where("status = 'open'")
+    held = held.selectExpr("source_hmac", "run_id", f"IF({same}, reason, 'another recipe') AS is")
+    rows = images.unionByName(held).join(names, "source_hmac", "left_semi").toArrow().to_pylist()
+    return {row["source_hmac"] for row in rows if row["is"] == "image"}, [row for row in rows if row["is"] != "image"]
 
 
-def _drop_pixels_without_image(spark: "SparkSession", ledger: "DataFrame") -> int:
-    """Delete the pixels of files whose content is already stored, and count them."""
-    images = spark.table(IMAGES.name).select("pixels_id")
-    surplus = ledger.where("outcome = 'stored'").join(images, "pixels_id", "left_anti")
-    names = [row["pixels_id"] for row in surplus.select("pixels_id").collect()]
+def _add_images(spark: "SparkSession", ledger: Path, pixels: list[str]) -> None:
+    if pixels:
+        rows = spark.read.parquet(str(ledger)).join(_names(spark, pixels, "pixels_id"), "pixels_id", "left_semi")
+        _write(rows.select(IMAGES.arrow_schema.names), IMAGES)
+
+
+def drop_pixels(spark: "SparkSession", run_id: str, names: Set[str]) -> None:
+    """Delete objects of a run that ``imaging.images`` does not name."""
     if names:
-        spark.sql(f"DELETE FROM {PIXELS.name} WHERE pixels_id IN ({literals(names)})")
-    return len(names)
+        spark.sql(f"DELETE FROM {PIXELS.name} WHERE run_id = '{run_id}' AND pixels_id IN ({_literals(names)})")
 
 
-def _close_superseded(spark: "SparkSession", ledger: "DataFrame", run_id: str) -> None:
-    """Close the quarantine rows of files that this run has stored, or has set aside under another recipe."""
-    still = ledger.where("outcome = 'quarantined'").select(*_KEY)
-    old = spark.table(QUARANTINE.name).where(f"status = 'open' AND run_id <> '{run_id}'").select(*_KEY)
-    again = old.join(ledger.select("source_hmac"), "source_hmac", "left_semi").join(still, _KEY, "left_anti")
-    if names := {row["source_hmac"] for row in again.collect()}:
-        spark.sql(
-            f"UPDATE {QUARANTINE.name} SET status = 'closed', resolution = 'processed again by run {run_id}', "
-            f"closed_by = 'ingest', closed_at = current_timestamp() "
-            f"WHERE status = 'open' AND run_id <> '{run_id}' AND source_hmac IN ({literals(names)})"
-        )
+def _settle_quarantine(
+    spark: "SparkSession", aside: dict[str, dict[str, Any]], open_rows: list[dict[str, Any]], part: Part
+) -> None:
+    """Add what is set aside and not open yet, then close the other open rows of the same files."""
+    kept = {row["source_hmac"] for row in open_rows if row["is"] == aside.get(row["source_hmac"], {}).get("reason")}
+    added = [
+        entry | {"quarantined_at": entry["ingested_at"], "size_bytes": entry["original_bytes"], "status": "open"}
+        for name, entry in aside.items()
+        if name not in kept
+    ]
+    _append(spark, QUARANTINE, added)
+    done = [row for row in open_rows if row["is"] != aside.get(row["source_hmac"], {}).get("reason")]
+    if done:
+        _close(spark, {row["source_hmac"] + row["run_id"] for row in done}, part.closing)
 
 
-def literals(names: Iterable[str]) -> str:
+def _close(spark: "SparkSession", rows: Set[str], closing: Closing) -> None:
+    """Close quarantine rows, each named by its source and run."""
+    from delta.tables import DeltaTable
+    from pyspark.sql.functions import current_timestamp, lit
+
+    DeltaTable.forName(spark, QUARANTINE.name).update(
+        f"status = 'open' AND concat(source_hmac, run_id) IN ({_literals(rows)})",
+        {
+            "status": lit("closed"),
+            "resolution": lit(closing.resolution),
+            "closed_by": lit(closing.by),
+            "closed_at": current_timestamp(),
+        },
+    )
+
+
+def _counts(entries: list[dict[str, Any]], new: int) -> Counter[str]:
+    counts = Counter(entry["outcome"] for entry in entries)
+    counts += Counter(f"!{entry['reason']}" for entry in entries if entry["reason"])
+    return counts + Counter(duplicates=counts["stored"] - new)
+
+
+def _append(spark: "SparkSession", table: Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        schema = pa.schema([field.with_nullable(True) for field in table.arrow_schema])
+        known = [{name: row.get(name) for name in schema.names} for row in rows]
+        _write(spark.createDataFrame(pa.Table.from_pylist(known, schema), table.spark_schema), table)
+
+
+def _names(spark: "SparkSession", names: Iterable[str], column: str) -> "DataFrame":
+    return spark.createDataFrame(pa.table({column: pa.array(sorted(names), pa.string())}))
+
+
+def _write(rows: "DataFrame", table: Table) -> None:
+    rows.write.format("delta").mode("append").saveAsTable(table.name)
+
+
+def _literals(names: Iterable[str]) -> str:
     """Return hexadecimal names as SQL literals."""
     return ", ".join(f"'{name}'" for name in sorted(names))

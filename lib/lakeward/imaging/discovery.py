@@ -1,4 +1,4 @@
-"""Which files there are, and which of them are new."""
+"""Which files there are, unread."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from lakeward.workspace.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A file as the file system shows it, unread.
+    """A file as the file system shows it.
 
     Attributes
     ----------
@@ -24,12 +24,18 @@ class Original:
     size_bytes: int
     mtime_ns: int
 
+    @property
+    def name(self) -> str:
+        r"""The path as text for tables: bytes in it that are not UTF-8 are written as ``\xfc``."""
+        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+
 
 def find(source: Path) -> list[Original]:
-    """List every file under a folder, in the order of their paths.
+    """List everything under a folder that is no folder, in the order of the paths.
 
-    No file is left out by its name: what is no DICOM file ends in quarantine and so is counted. Links to folders are
-    not followed, since they may lead in circles.
+    Nothing is left out by its name or kind: what is no DICOM file, or no file at all, ends in quarantine and so is
+    counted. That goes for links to folders too, which may lead in circles and are not followed, and for folders that
+    can't be opened.
 
     Raises
     ------
@@ -38,14 +44,26 @@ def find(source: Path) -> list[Original]:
     """
     if not source.is_dir():
         raise ConfigurationError(f"No folder at {source}: give the folder that holds the DICOM files.")
-    return sorted(_walk(source.absolute()), key=lambda original: original.path)
+    return sorted(_walk(str(source.absolute())), key=lambda original: original.path)
 
 
-def _walk(folder: Path) -> Iterator[Original]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path))
-            elif entry.is_file():
-                status = entry.stat()
-                yield Original(entry.path, status.st_size, status.st_mtime_ns)
+def _walk(folder: str) -> Iterator[Original]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _walk(entry.path)
+                else:
+                    yield _seen(entry.path)
+    except OSError:
+        yield _seen(folder)
+
+
+def _seen(path: str) -> Original:
+    for look in (os.stat, os.lstat):  # of a link that leads nowhere, the link itself
+        try:
+            status = look(path)
+        except OSError:
+            continue
+        return Original(path, status.st_size, status.st_mtime_ns)
+    return Original(path, 0, 0)

@@ -1,6 +1,7 @@
 """The header of an object as table columns: those people query, typed, and the whole of it as DICOM JSON (PS3.18 F)."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from lakeward.imaging.completeness import number_of_frames
 from lakeward.imaging.reading import contained
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.values import values
@@ -57,10 +59,24 @@ def _date(value: Any) -> date:
     return datetime.strptime(re.sub(r"\D", "", str(value))[:8], "%Y%m%d").date()
 
 
+def _integer(value: Any) -> int:
+    number = float(str(value))
+    if not number.is_integer() or abs(number) >= 2**31:
+        raise ValueError
+    return int(number)
+
+
+def _real(value: Any) -> float:
+    number = float(str(value))
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
 _CONVERT: dict[str, Callable[[Any], Any]] = {
     "STRING": lambda value: str(value).strip(),
-    "INT": lambda value: int(float(str(value))),
-    "DOUBLE": lambda value: float(str(value)),
+    "INT": _integer,
+    "DOUBLE": _real,
     "DATE": _date,
 }
 
@@ -106,7 +122,7 @@ def columns(ds: Dataset) -> dict[str, Any]:
     row = {column.name: column.read(ds) for column in COLUMNS}
     row["sop_class"] = UID(row["sop_class_uid"] or "").name or None
     row["patient_age_years"] = age_in_years(str(ds.get("PatientAge") or ""))
-    row["number_of_frames"] = int(ds.get("NumberOfFrames") or 1) if row["rows"] else None
+    row["number_of_frames"] = number_of_frames(ds) if row["rows"] else None
     return row
 
 

@@ -8,11 +8,36 @@ from lakeward.imaging.enhance import EnhanceParameters
 from lakeward.imaging.process import Recipe
 from lakeward.imaging.profile import load_profile
 from lakeward.imaging.samples import sample_folder
+from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.notebooks import Parameters
 from lakeward.workspace.secrets import secret_key
 
 SAMPLES = "samples"
 KEY_NAME = "deid_key"
+
+
+def source_folder(source: str) -> Path:
+    """Return the folder that a person has named; ``samples`` stands for the real files that pydicom ships.
+
+    Raises
+    ------
+    ConfigurationError
+        If nothing is named: an empty path would mean the current folder.
+    """
+    if not source.strip():
+        raise ConfigurationError("No source is given: name the folder that holds the DICOM files.")
+    return sample_folder() if source == SAMPLES else Path(source)
+
+
+def recipe(profile: str, **enhancement: float) -> Recipe:
+    """Return profile, key and enhancement together; the key comes from the workspace's secrets.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such profile, or no key.
+    """
+    return Recipe(load_profile(profile), secret_key(KEY_NAME), EnhanceParameters.model_validate(enhancement))
 
 
 class IngestParameters(Parameters):
@@ -21,7 +46,8 @@ class IngestParameters(Parameters):
     Attributes
     ----------
     source : str
-        Folder with DICOM files, or ``samples`` for the real ones that pydicom ships.
+        Folder with DICOM files, or ``samples`` for the real ones that pydicom ships. The notebook as it ran shows it,
+        so the folder's name must not tell of a patient; names inside it are shown nowhere.
     profile : str
         Name of a shipped profile, or path of a YAML file.
     clip_limit, tiles
@@ -39,13 +65,12 @@ class IngestParameters(Parameters):
     @property
     def folder(self) -> Path:
         """The source as a folder."""
-        return sample_folder() if self.source == SAMPLES else Path(self.source)
+        return source_folder(self.source)
 
     @property
     def recipe(self) -> Recipe:
-        """Profile, key and enhancement together; the key comes from the workspace's secrets."""
-        enhancement = EnhanceParameters(clip_limit=self.clip_limit, tiles=self.tiles)
-        return Recipe(load_profile(self.profile), secret_key(KEY_NAME), enhancement)
+        """Profile, key and enhancement together."""
+        return recipe(self.profile, clip_limit=self.clip_limit, tiles=self.tiles)
 
 
 class ExploreParameters(Parameters):

@@ -6,6 +6,7 @@ killed between two of these leaves files that are not in ``intake.files``: the n
 is already stored.
 """
 
+import os
 import shutil
 import threading
 import time
@@ -13,26 +14,26 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from lakeward.imaging.commit import commit
+from lakeward.imaging.commit import Closing, Part, commit
 from lakeward.imaging.discovery import Original, find
 from lakeward.imaging.process import CODE_VERSION, Recipe
-from lakeward.imaging.runs import insert_run, intake, prepared_session, put_away, quarantine_folder, update_run
+from lakeward.imaging.runs import insert_run, intake_lock, prepared_session, quarantine_folder, run_folder, update_run
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS
-from lakeward.imaging.worker import WORK, Task
+from lakeward.imaging.worker import COUNT, WORK, Task
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
-from lakeward.workspace.locks import exclusive
 from lakeward.workspace.progress import Progress, progress
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 PART_FILES = 5000
 """Files between two commits: what a killed run has to do again at most."""
@@ -51,7 +52,7 @@ class Report(BaseModel):
         Files: found in the folder; known from an earlier run; stored as objects; set aside.
         ``found = known + stored + quarantined``.
     duplicates : int
-        Stored files whose content another file has too; their object is stored once.
+        Stored files whose content was stored before, from another file or by another run; an object is stored once.
     other_recipe : int
         Known files that were processed with another profile, key or version only; ``reprocess`` takes them again.
     by_reason : dict of str to int
@@ -77,13 +78,28 @@ class Report(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A file to process: its name in ``intake.files``, where to read it, and what a person has overruled for it."""
+    """A file to process.
+
+    Attributes
+    ----------
+    path : str
+        Its name in ``intake.files``.
+    size_bytes, mtime_ns : int
+        As in `Original`.
+    read_from : bytes
+        Where to read it.
+    accept : str
+        Codes of the reasons that a person has overruled for it, with spaces between.
+    settles : frozenset of str
+        Names that it has in quarantine from before.
+    """
 
     path: str
     size_bytes: int
     mtime_ns: int
-    read_from: str
+    read_from: bytes
     accept: str = ""
+    settles: frozenset[str] = frozenset()
 
 
 def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False) -> Report:
@@ -115,34 +131,49 @@ def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False) -> Report:
         If the counts do not add up.
     """
     originals = find(source)
-    with exclusive(intake() / "ingest.lock"):
+    with intake_lock():
         spark = prepared_session()
-        known, other = _known(spark, originals, recipe)
-        skip = known if reprocess else known | other
-        work = [Work(o.path, o.size_bytes, o.mtime_ns, o.path) for o in originals if o.path not in skip]
-        return run(spark, work, recipe, found=len(originals), other_recipe=0 if reprocess else len(other - known))
+        known, other = _known(spark, source, originals, recipe)
+        skip = known if reprocess else known | other.keys()
+        work = [_work(o, recipe, other.get(o.name, set())) for o in originals if o.name not in skip]
+        counted = 0 if reprocess else len(other.keys() - known)
+        return run(spark, work, recipe, found=len(originals), other_recipe=counted)
 
 
-def run(spark: "SparkSession", work: list[Work], recipe: Recipe, *, found: int, other_recipe: int = 0) -> Report:
-    """Process files in parts and record the run; `ingest` chooses the files."""
+def run(
+    spark: "SparkSession",
+    work: list[Work],
+    recipe: Recipe,
+    *,
+    found: int,
+    other_recipe: int = 0,
+    closing: Closing | None = None,
+) -> Report:
+    """Process files in parts and record the run; `ingest` chooses the files.
+
+    What they have in quarantine is closed, unless they are set aside again for the same recipe: as processed again, or
+    with the words of `closing`.
+    """
     run_id, started = uuid.uuid4().hex, datetime.now(UTC)
     details = {"files": len(work), "profile": recipe.profile.name, "profile_hash": recipe.profile_hash}
     record(Event(type="imaging.ingest.started", object=run_id, details=details | {"key_id": recipe.pseudonyms.key_id}))
     insert_run(spark, run_id, started, recipe)
     begun = time.monotonic()
     counts: Counter[str] = Counter()
+    closing = closing or Closing(f"processed again by run {run_id}")
     try:
         with progress("Ingesting", len(work), "file") as bar:
             for start in range(0, len(work), PART_FILES):
-                counts += _part(spark, work[start : start + PART_FILES], recipe, run_id, bar)
+                counts += _part(spark, work[start : start + PART_FILES], recipe, run_id, closing, bar)
         report = _report(run_id, recipe, found, len(work), counts, other_recipe, time.monotonic() - begun)
+        done = report.model_dump(include={"found", "known", "stored", "duplicates", "quarantined", "seconds"})
+        record(Event(type="imaging.ingest.finished", object=run_id, details=done))
+        update_run(spark, run_id, state="SUCCESS", **done)
     except BaseException:
         with suppress(Exception):  # Spark itself may be gone: then the next run finds this one still running
-            put_away(spark, run_id, "FAILED")
+            update_run(spark, run_id, state="FAILED")
         raise
-    done = report.model_dump(include={"found", "known", "stored", "duplicates", "quarantined", "seconds"})
-    update_run(spark, run_id, state="SUCCESS", **done)
-    record(Event(type="imaging.ingest.finished", object=run_id, details=done))
+    shutil.rmtree(run_folder(run_id))
     return report
 
 
@@ -170,35 +201,55 @@ def _report(
     )
 
 
-def _part(spark: "SparkSession", part: list[Work], recipe: Recipe, run_id: str, bar: Progress) -> Counter[str]:
+def _part(
+    spark: "SparkSession", part: list[Work], recipe: Recipe, run_id: str, closing: Closing, bar: Progress
+) -> Counter[str]:
     """Process and commit one part of a run."""
-    folder = intake() / "runs" / run_id / uuid.uuid4().hex
-    folder.mkdir(parents=True)
-    task = Task(recipe, run_id, str(folder), str(quarantine_folder()))
-    files = spark.createDataFrame([asdict(file) for file in part], WORK).repartition(_tasks(len(part)))
-    with _watched(folder, bar):
+    ledger = run_folder(run_id) / uuid.uuid4().hex
+    ledger.mkdir()
+    task = Task(recipe, run_id, str(ledger), str(quarantine_folder()))
+    rows = pa.Table.from_pylist([{name: getattr(file, name) for name in WORK.names} for file in part], WORK)
+    files = spark.createDataFrame(rows).repartition(_tasks(len(part)))
+    with _watched(ledger, bar):
         files.mapInArrow(task, PIXELS.spark_schema).write.format("delta").mode("append").saveAsTable(PIXELS.name)
-    counts = commit(spark, spark.read.parquet(str(folder)), run_id)
-    shutil.rmtree(folder)
+    settles = frozenset[str]().union(*(file.settles for file in part))
+    counts = commit(spark, Part(run_id, ledger, settles, closing))
+    shutil.rmtree(ledger)
     return counts
 
 
-def _known(spark: "SparkSession", originals: list[Original], recipe: Recipe) -> tuple[set[str], set[str]]:
-    """Paths of unchanged files that were processed: with this recipe, and with any other."""
+def _work(original: Original, recipe: Recipe, before: set[str]) -> Work:
+    """A file to read where it is; one that could not be read before is in quarantine under a name made of its path."""
+    unread = recipe.pseudonyms.source(original.name.encode())
+    return Work(
+        original.name,
+        original.size_bytes,
+        original.mtime_ns,
+        read_from=os.fsencode(original.path),
+        settles=frozenset(before | {unread}),
+    )
+
+
+def _known(
+    spark: "SparkSession", source: Path, originals: list[Original], recipe: Recipe
+) -> tuple[set[str], dict[str, set[str]]]:
+    """Paths of unchanged files that were processed: with this recipe, and with any other, there with their names."""
+    from pyspark.sql.functions import col
+
     ours = (recipe.profile_hash, recipe.pseudonyms.key_id, CODE_VERSION)
-    columns = ["path", "size_bytes", "mtime_ns", *IMAGES.key[1:]]
-    unchanged = {(original.path, original.size_bytes, original.mtime_ns) for original in originals}
+    unchanged = {(original.name, original.size_bytes, original.mtime_ns) for original in originals}
     known: set[str] = set()
-    other: set[str] = set()
-    for path, size, mtime, *recipe_of in _rows(spark.table(FILES.name).select(*columns)):
+    other: dict[str, set[str]] = {}
+    folder = Original(str(source.absolute()), 0, 0).name
+    rows = spark.table(FILES.name).where(col("path").startswith(folder))
+    table = rows.select("path", "size_bytes", "mtime_ns", *IMAGES.key).toArrow()
+    for path, size, mtime, name, *recipe_of in zip(*(c.to_pylist() for c in table.columns), strict=True):
         if (path, size, mtime) in unchanged:
-            (known if tuple(recipe_of) == ours else other).add(path)
+            if tuple(recipe_of) == ours:
+                known.add(path)
+            else:
+                other.setdefault(path, set()).add(name)
     return known, other
-
-
-def _rows(table: "DataFrame") -> Iterator[tuple[Any, ...]]:
-    """Rows of a table of many short rows, by Arrow."""
-    return zip(*(column.to_pylist() for column in table.toArrow().columns), strict=True)
 
 
 def _tasks(files: int) -> int:
@@ -212,7 +263,7 @@ def _watched(folder: Path, bar: Progress) -> Iterator[None]:
     done = threading.Event()
 
     def counted() -> int:
-        return sum(path.stat().st_size for path in folder.glob("*.count"))
+        return sum(path.stat().st_size for path in folder.glob(f"*{COUNT}"))
 
     def watch() -> None:
         seen = 0

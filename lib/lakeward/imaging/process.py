@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import stat
 import traceback
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pydicom.dataset import FileDataset
 
 from lakeward import __version__
 from lakeward.imaging import gates, header
+from lakeward.imaging.completeness import number_of_frames
 from lakeward.imaging.deidentifier import Deidentified, Deidentifier
 from lakeward.imaging.enhance import EnhanceParameters, Picture, display, encode_frame, enhance, is_enhanceable
 from lakeward.imaging.pixels import frames, has_pixels
@@ -87,17 +89,21 @@ class Cleaned:
     columns: dict[str, Any]
 
 
-def load(path: Path, size_bytes: int, recipe: Recipe) -> bytes:
-    """Read a file, if it is within the limits.
+def load(path: Path, recipe: Recipe) -> bytes:
+    """Read a file, if it is one and within the limits.
 
     Raises
     ------
     Quarantined
         TOO_LARGE, or NOT_ACCESSIBLE with the name of the system's error.
     """
-    if size_bytes > recipe.limits.max_bytes:
-        raise Quarantined(Reason.TOO_LARGE, f"more than {recipe.limits.max_bytes} bytes")
+    limit = recipe.limits.max_bytes
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            raise Quarantined(Reason.NOT_ACCESSIBLE, "no regular file")
+        if status.st_size > limit:
+            raise Quarantined(Reason.TOO_LARGE, f"more than {limit} bytes")
         return path.read_bytes()
     except OSError as error:
         raise Quarantined(Reason.NOT_ACCESSIBLE, type(error).__name__) from None
@@ -183,7 +189,7 @@ def _pictures(ds: FileDataset, recipe: Recipe) -> tuple[list[bytes], bytes | Non
     thumbnail: bytes | None = None
     if has_pixels(ds):
         enhanceable = is_enhanceable(ds, recipe.enhancement)
-        middle = int(ds.get("NumberOfFrames") or 1) // 2
+        middle = number_of_frames(ds) // 2
         for index, frame in enumerate(frames(ds, recipe.limits)):
             shown = enhance(frame, ds, recipe.enhancement, index) if enhanceable else display(frame, ds, index)
             if enhanceable:

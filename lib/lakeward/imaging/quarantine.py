@@ -1,21 +1,21 @@
 """Objects that were set aside: seeing them, trying them again, and letting one through on a person's word."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lakeward.imaging.commit import literals
+from lakeward.imaging.commit import Closing
 from lakeward.imaging.pipeline import Report, Work, run
 from lakeward.imaging.process import Recipe
 from lakeward.imaging.reasons import RELEASABLE, Reason
-from lakeward.imaging.runs import intake, prepared_session, quarantine_folder
+from lakeward.imaging.runs import intake_lock, prepared_session, quarantine_folder
 from lakeward.imaging.tables import FILES, QUARANTINE
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.lakehouse import query
-from lakeward.workspace.locks import exclusive
 
 MIN_REASON = 10
 """Characters that a reason for a release must have."""
@@ -35,6 +35,8 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
     source_hmac: str
+    profile_hash: str
+    key_id: str
     reason: Reason
     detail: str | None
     size_bytes: int
@@ -85,8 +87,9 @@ def retry(recipe: Recipe, names: list[str] | None = None) -> Report:
     names : list of str, optional
         Names or beginnings of names; all that are open if left out.
     """
-    chosen = entries() if names is None else [entry(name) for name in names]
-    return _again(recipe, {e.source_hmac for e in chosen}, accept="")
+    with intake_lock():
+        work = _work_on(entries() if names is None else [entry(name) for name in names])
+        return run(prepared_session(), work, recipe, found=len(work))
 
 
 def release(name: str, reason: str, recipe: Recipe) -> Report:
@@ -99,68 +102,68 @@ def release(name: str, reason: str, recipe: Recipe) -> Report:
     reason : str
         Why it may go through; at least ten characters, and nothing of the patient.
     recipe : Recipe
-        What to do to it otherwise: headers are de-identified as ever.
+        That under which it was set aside: its header is de-identified as ever.
 
     Raises
     ------
     NotReleasable
-        If the object is damaged rather than doubtful, or the reason is too short.
+        If the object is damaged rather than doubtful, the reason is too short, or the recipe is another one.
     EventNotRecorded
         If the release can't be recorded; then the object stays where it is.
     """
-    held = entry(name)
-    if not held.reason.releasable:
-        raise NotReleasable(
-            f"{held.source_hmac[:12]} is held for {held.reason}: {held.reason.explain} Nobody can release it."
+    with intake_lock():
+        held = entry(name)
+        _check_releasable(held, reason, recipe)
+        work = _work_on([held], accept=" ".join(sorted(RELEASABLE)))
+        event = Event(
+            type="imaging.quarantine.released",
+            object=held.source_hmac,
+            reason=reason.strip(),
+            details={"held_for": held.reason, "profile": recipe.profile.name},
         )
+        record(event)
+        closing = Closing(f"released: {reason.strip()}", event.actor)
+        return run(prepared_session(), work, recipe, found=len(work), closing=closing)
+
+
+def _check_releasable(held: Entry, reason: str, recipe: Recipe) -> None:
+    name = held.source_hmac[:12]
+    if not held.reason.releasable:
+        raise NotReleasable(f"{name} is held for {held.reason}: {held.reason.explain} Nobody can release it.")
     if len(reason.strip()) < MIN_REASON:
         raise NotReleasable(f"The reason is too short: say in {MIN_REASON} characters or more why it may go through.")
-    event = Event(
-        type="imaging.quarantine.released",
-        object=held.source_hmac,
-        reason=reason.strip(),
-        details={"held_for": held.reason},
-    )
-    record(event)
-    report = _again(recipe, {held.source_hmac}, accept=" ".join(sorted(RELEASABLE)))
-    if report.stored:
-        _note_release(held.source_hmac, f"released: {reason.strip()}", event.actor)
-    return report
+    if (held.profile_hash, held.key_id) != (recipe.profile_hash, recipe.pseudonyms.key_id):
+        raise NotReleasable(
+            f"{name} was set aside under another profile, enhancement or key: release it under the same, or retry it "
+            f"under {recipe.profile.name} first and see whether it is still held."
+        )
 
 
-def _again(recipe: Recipe, sources: set[str], accept: str) -> Report:
-    with exclusive(intake() / "ingest.lock"):
-        spark = prepared_session()
-        work = [_work(row, accept) for row in _originals(sources)]
-        report = run(spark, work, recipe, found=len(work))
-        if sources:
-            spark.sql(
-                f"DELETE FROM {FILES.name} WHERE outcome = 'quarantined' AND run_id <> '{report.run_id}' "
-                f"AND source_hmac IN ({literals(sources)})"
-            )
-        return report
-
-
-def _originals(sources: set[str]) -> list[dict[str, Any]]:
+def _work_on(chosen: list[Entry], accept: str = "") -> list[Work]:
+    """The files of entries, each as it was when it was seen last."""
+    sources = {e.source_hmac for e in chosen}
     rows = query(
-        f"SELECT DISTINCT path, size_bytes, mtime_ns, source_hmac FROM {FILES.name} WHERE outcome = 'quarantined'",
+        f"SELECT path, size_bytes, mtime_ns, source_hmac FROM {FILES.name} WHERE outcome = 'quarantined' "
+        "ORDER BY mtime_ns",
         FILES,
-    )
-    return [row for row in rows.to_pylist() if row["source_hmac"] in sources]
+    ).to_pylist()
+    files = {row["path"]: row for row in rows if row["source_hmac"] in sources}
+    if lacking := sorted(sources - {row["source_hmac"] for row in files.values()}):
+        raise NotInQuarantine(
+            f"{lacking[0][:12]} was set aside by a run that was stopped before it was done: ingest its folder again "
+            "first."
+        )
+    return [_work(row, accept) for row in files.values()]
 
 
 def _work(row: dict[str, Any], accept: str) -> Work:
-    """Read the copy in the restricted zone, or the original where it could not be copied."""
+    """Read the copy in the restricted zone, or the original if it was never read whole."""
     copy = quarantine_folder() / row["source_hmac"]
-    return Work(row["path"], row["size_bytes"], row["mtime_ns"], str(copy) if copy.exists() else row["path"], accept)
-
-
-def _note_release(source: str, resolution: str, actor: str) -> None:
-    from delta.tables import DeltaTable
-    from pyspark.sql.functions import lit
-
-    spark = prepared_session()
-    DeltaTable.forName(spark, QUARANTINE.name).update(
-        f"source_hmac = '{source}' AND status = 'closed' AND closed_by = 'ingest'",
-        {"resolution": lit(resolution), "closed_by": lit(actor)},
+    return Work(
+        row["path"],
+        row["size_bytes"],
+        row["mtime_ns"],
+        read_from=os.fsencode(copy if copy.exists() else row["path"]),
+        accept=accept,
+        settles=frozenset({row["source_hmac"]}),
     )

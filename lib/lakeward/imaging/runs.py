@@ -1,12 +1,15 @@
 """The restricted zone's folders, and the record of each run: started, ended, or found dead."""
 
 import shutil
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakeward.imaging.commit import drop_pixels
 from lakeward.imaging.process import CODE_VERSION, Recipe
 from lakeward.imaging.tables import IMAGES, PIXELS, RUNS, TABLES
+from lakeward.workspace.locks import exclusive
 from lakeward.workspace.settings import settings
 from lakeward.workspace.spark import session
 from lakeward.workspace.tables import ensure
@@ -17,27 +20,42 @@ if TYPE_CHECKING:
 
 def intake() -> Path:
     """Return the folder of the restricted zone, which only its owner can enter."""
-    folder = settings().home / "intake"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    return _restricted(settings().home / "intake")
 
 
 def quarantine_folder() -> Path:
     """Return the folder where originals that are set aside are kept, named by their HMAC."""
-    folder = intake() / "quarantine"
-    folder.mkdir(exist_ok=True, mode=0o700)
+    return _restricted(intake() / "quarantine")
+
+
+def run_folder(run_id: str) -> Path:
+    """Return the folder for what a run writes down; it is there for as long as something of the run is unfinished."""
+    return _restricted(intake() / "runs" / run_id)
+
+
+def _restricted(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
     return folder
 
 
+def intake_lock() -> AbstractContextManager[None]:
+    """Lock out other runs for as long as the block lasts; another one waits a minute, then ends as Busy."""
+    return exclusive(intake() / "ingest.lock")
+
+
 def prepared_session() -> "SparkSession":
-    """Return the session with the imaging tables in it, and the leftovers of killed runs put away.
+    """Return the session with the imaging tables in it, and the leftovers of runs that died put away.
 
     Call it under the lock on the intake zone: a run that still counts as running is then known to be dead.
     """
     spark = session()
     ensure(spark, *TABLES)
+    for folder in sorted(intake().glob("runs/*")):
+        _drop_pixels_without_image(spark, folder.name)
+        shutil.rmtree(folder)
     for row in spark.table(RUNS.name).where("state = 'RUNNING'").select("run_id").collect():
-        put_away(spark, row["run_id"], "INTERRUPTED")
+        update_run(spark, row["run_id"], "INTERRUPTED")
     return spark
 
 
@@ -59,11 +77,9 @@ def update_run(spark: "SparkSession", run_id: str, state: str, **counts: float) 
     )
 
 
-def put_away(spark: "SparkSession", run_id: str, state: str) -> None:
-    """Mark a run that died, and drop the pixels that it stored without an image."""
-    spark.sql(
-        f"DELETE FROM {PIXELS.name} WHERE run_id = '{run_id}' AND pixels_id NOT IN "
-        f"(SELECT pixels_id FROM {IMAGES.name} WHERE run_id = '{run_id}')"
+def _drop_pixels_without_image(spark: "SparkSession", run_id: str) -> None:
+    """Drop what a run stored and did not come to commit."""
+    stored, images = (
+        spark.table(table.name).where(f"run_id = '{run_id}'").select("pixels_id") for table in (PIXELS, IMAGES)
     )
-    shutil.rmtree(intake() / "runs" / run_id, ignore_errors=True)
-    update_run(spark, run_id, state=state)
+    drop_pixels(spark, run_id, set(stored.join(images, "pixels_id", "left_anti").toArrow()["pixels_id"].to_pylist()))

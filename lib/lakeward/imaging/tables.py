@@ -73,7 +73,7 @@ QUARANTINE = Table(
         Column("closed_by", "STRING", "Who closed it", nullable=True),
         Column("closed_at", "TIMESTAMP", "When, UTC", nullable=True),
     ],
-    key=_KEY,
+    key=[*_KEY, "run_id"],
     checks={"status_is_known": "status IN ('open', 'closed')"},
 )
 
@@ -103,7 +103,7 @@ RUNS = Table(
 
 FILES = Table(
     name="intake.files",
-    comment="Restricted: every original file that was processed, by path, and what came of it.",
+    comment="Restricted: every original file that a run has processed, by path, and what came of it.",
     columns=[
         Column("path", "STRING", "Where the original is"),
         Column("size_bytes", "BIGINT", "Its size, bytes"),
@@ -112,7 +112,7 @@ FILES = Table(
         _RUN,
         Column("outcome", "STRING", "stored or quarantined"),
     ],
-    key=["path", *_KEY],
+    key=["path", "run_id"],
     restricted=True,
     checks={"outcome_is_known": "outcome IN ('stored', 'quarantined')"},
 )

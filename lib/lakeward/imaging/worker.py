@@ -4,7 +4,7 @@ Only paths come in through the JVM; bytes are read here. The heavy rows go out t
 and all that is restricted, goes into a ledger in the intake zone, one Parquet file for each finished task.
 """
 
-import shutil
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,7 +14,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import cv2
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,6 +23,17 @@ from lakeward.imaging.tables import IMAGES, PIXELS
 
 BATCH_BYTES = 32 * 1024**2
 """Size of results after which they are handed to Spark."""
+
+WORK = pa.schema(
+    [
+        ("path", pa.string()),
+        ("size_bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
+        ("read_from", pa.binary()),
+        ("accept", pa.string()),
+    ]
+)
+"""What comes in for each file: its path as text, where to read it, and codes of reasons that a person has overruled."""
 
 LEDGER = pa.schema(
     [
@@ -36,7 +46,10 @@ LEDGER = pa.schema(
         *((field.name, field.type) for field in IMAGES.arrow_schema),
     ]
 )
-WORK = "path string, size_bytes bigint, mtime_ns bigint, read_from string, accept string"
+"""What is written down for each file; columns of ``imaging.images`` are empty for one that is set aside."""
+
+COUNT = ".count"
+"""How files end that hold one byte for each original that a task has done."""
 
 
 @dataclass(frozen=True)
@@ -64,65 +77,77 @@ class Task:
         """Process the files of a partition; for `DataFrame.mapInArrow`."""
         from pyspark import TaskContext
 
-        cv2.setNumThreads(1)
         context: Any = TaskContext.get()
         name = f"{context.partitionId()}-{context.attemptNumber()}"
-        entries: list[dict[str, Any]] = []
+        entries: list[pa.RecordBatch] = []
         rows: list[dict[str, Any]] = []
-        with _counting(Path(self.ledger) / f"_{name}.count") as count:
+        size = 0
+        with _counting(Path(self.ledger) / f"_{name}{COUNT}") as count:
             for file in (file for batch in batches for file in batch.to_pylist()):
                 entry, row = self._one(file)
                 entries.append(entry)
-                rows += [row] if row else []
                 count()
-                if sum(len(row["dicom"]) for row in rows) > BATCH_BYTES:
-                    yield _batch(rows)
-                    rows = []
+                if row:
+                    rows.append(row)
+                    size += len(row["dicom"]) + sum(map(len, row["enhanced"]))
+                if size > BATCH_BYTES:
+                    yield pa.RecordBatch.from_pylist(rows, PIXELS.arrow_schema)
+                    rows, size = [], 0
         if rows:
-            yield _batch(rows)
-        _write(pa.Table.from_pylist(entries, LEDGER), Path(self.ledger) / f"{name}.parquet")
+            yield pa.RecordBatch.from_pylist(rows, PIXELS.arrow_schema)
+        _write(pa.Table.from_batches(entries, LEDGER), Path(self.ledger) / f"{name}.parquet")
 
-    def _one(self, file: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    def _one(self, file: dict[str, Any]) -> tuple[pa.RecordBatch, dict[str, Any] | None]:
         """Process one file: its line in the ledger, and its row of pixels if it has one."""
-        entry = {
-            "path": file["path"],
-            "mtime_ns": file["mtime_ns"],
-            "original_bytes": file["size_bytes"],
-            "run_id": self.run_id,
-            "profile_hash": self.recipe.profile_hash,
-            "key_id": self.recipe.pseudonyms.key_id,
-            "code_version": CODE_VERSION,
-            "ingested_at": datetime.now(UTC),
-        }
+        known = {"path": file["path"], "mtime_ns": file["mtime_ns"], "original_bytes": file["size_bytes"]}
+        known |= {"profile_hash": self.recipe.profile_hash, "key_id": self.recipe.pseudonyms.key_id}
+        known |= {"run_id": self.run_id, "code_version": CODE_VERSION, "ingested_at": datetime.now(UTC)}
+        source = self.recipe.pseudonyms.source(file["path"].encode())
         try:
-            content = load(Path(file["read_from"]), file["size_bytes"], self.recipe)
-            entry["source_hmac"] = self.recipe.pseudonyms.source(content)
-            cleaned = process(content, self.recipe, {Reason(code) for code in file["accept"].split()})
+            content = load(Path(os.fsdecode(file["read_from"])), self.recipe)
+            source = self.recipe.pseudonyms.source(content)
+            try:
+                return self._stored(known | {"source_hmac": source}, content, file["accept"])
+            except Quarantined:
+                set_aside(content, Path(self.quarantine) / source, Path(self.ledger))
+                raise
         except Quarantined as refusal:
-            entry.setdefault("source_hmac", self.recipe.pseudonyms.source(file["path"].encode()))
-            set_aside(Path(file["read_from"]), Path(self.quarantine) / entry["source_hmac"])
-            return entry | {"outcome": "quarantined", "reason": refusal.reason.value, "detail": refusal.detail}, None
+            outcome = {"outcome": "quarantined", "reason": refusal.reason.value, "detail": refusal.detail}
+            return _line(known | outcome | {"source_hmac": source}), None
+
+    def _stored(self, known: dict[str, Any], content: bytes, accept: str) -> tuple[pa.RecordBatch, dict[str, Any]]:
+        cleaned = process(content, self.recipe, {Reason(code) for code in accept.split()})
         pixels_id = uuid.uuid4().hex
-        entry |= cleaned.columns | {"outcome": "stored", "pixels_id": pixels_id}
+        try:
+            line = _line(known | cleaned.columns | {"outcome": "stored", "pixels_id": pixels_id})
+        except (pa.ArrowException, ValueError, OverflowError) as error:  # its text quotes values
+            raise Quarantined(Reason.UNFORESEEN, f"{type(error).__name__}: a value does not fit its column") from None
         row = {"pixels_id": pixels_id, "run_id": self.run_id, "dicom": cleaned.dicom, "enhanced": cleaned.enhanced}
-        return entry, row
+        return line, row
 
 
-def set_aside(original: Path, copy: Path) -> None:
-    """Copy a file into the restricted zone, whole or not at all, so that it outlives the folder it came from."""
-    if copy.exists() or not original.exists():
+def set_aside(content: bytes, copy: Path, scratch: Path) -> None:
+    """Keep a file in the restricted zone, whole or not at all, so that it outlives the folder it came from.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    copy : Path
+        What it is called there; if there is such a file already it is the same, since names are by content.
+    scratch : Path
+        A restricted folder beside it, which is removed when the run ends or is put away.
+    """
+    if copy.exists():
         return
-    part = copy.with_suffix(f".{uuid.uuid4().hex}")
-    try:
-        shutil.copyfile(original, part)
-        part.chmod(0o600)
-        part.rename(copy)
-    finally:
-        part.unlink(missing_ok=True)
+    part = scratch / f"_{uuid.uuid4().hex}"
+    with open(part, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(content)
+    part.rename(copy)
 
 
-def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist(rows, PIXELS.arrow_schema)
+def _line(entry: dict[str, Any]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([entry], LEDGER)
 
 
 def _write(table: pa.Table, path: Path) -> None:
