@@ -8,8 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.parameters import KEY_NAME
+from lakeward.imaging.report import write_report
+from lakeward.imaging.runs import intake
 from lakeward.imaging.samples import sample_folder
-from lakeward.imaging.tables import IMAGES, PIXELS, QUARANTINE, RUNS
+from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
 from lakeward.workspace.errors import ConfigurationError, MissingSecret
 from lakeward.workspace.lakehouse import query
 from lakeward.workspace.notebooks import execute
@@ -73,17 +75,14 @@ def demonstrate(notebooks: Path) -> Demonstration:
                 f"No notebook at {notebook}: run this in the project's folder or give --notebooks."
             )
         done.append(execute(notebook, folder / f"{name}.ipynb", {}))
-    report = _report(done, settings().home / "report.html")
+    report = write_report(done, "Lakeward: the imaging job on real DICOM files", settings().home / "report.html")
     last = f"SELECT * FROM {RUNS.name} WHERE state = 'SUCCESS' ORDER BY started_at DESC LIMIT 1"
     run = query(last, RUNS).to_pylist()[0]
-    reasons = (
-        f"SELECT reason, count(*) AS n FROM {QUARANTINE.name} WHERE status = 'open' GROUP BY reason ORDER BY n DESC"
-    )
     processed = run["stored"] + run["quarantined"]
     return Demonstration(
         source=str(sample_folder()),
         **{name: run[name] for name in ("found", "known", "stored", "quarantined")},
-        by_reason={row["reason"]: row["n"] for row in query(reasons, QUARANTINE).to_pylist()},
+        by_reason=_reasons(run["run_id"]),
         images_per_second=round(processed / run["seconds"], 1) if processed else None,
         seconds=round(time.monotonic() - begun, 1),
         throw_away_key=thrown_away,
@@ -93,32 +92,30 @@ def demonstrate(notebooks: Path) -> Demonstration:
     )
 
 
+def _reasons(run_id: str) -> dict[str, int]:
+    """Files that a run has set aside, by reason, the most frequent first."""
+    rows = query(
+        f"""
+        SELECT q.reason, count(*) AS files FROM {FILES.name} AS f
+        JOIN {QUARANTINE.name} AS q USING ({", ".join(IMAGES.key)})
+        WHERE f.run_id = '{run_id}' AND f.outcome = 'quarantined' AND q.status = 'open'
+        GROUP BY q.reason ORDER BY files DESC, q.reason
+        """,
+        FILES,
+        QUARANTINE,
+    )
+    return {row["reason"]: row["files"] for row in rows.to_pylist()}
+
+
 def _ensure_key() -> bool:
     """Make a key for this lakehouse if there is none anywhere, for this process and its notebooks. True if made."""
     try:
         secret(KEY_NAME)
     except MissingSecret:
-        path = settings().home / "intake" / "throw-away-key"
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = intake() / "throw-away-key"
         if not path.exists():
             path.touch(mode=0o600)
             path.write_text(secrets.token_hex(32))
         os.environ[f"LAKEWARD_{KEY_NAME.upper()}"] = path.read_text()
         return True
     return False
-
-
-def _report(notebooks: list[Path], path: Path) -> Path:
-    """Write executed notebooks, without their code, as one HTML page that needs no network."""
-    import nbformat
-    from nbconvert import HTMLExporter
-
-    pages = [nbformat.read(notebook, as_version=4) for notebook in notebooks]
-    whole = pages[0].copy()
-    cells = [cell for page in pages for cell in page.cells]
-    whole.cells = [nbformat.from_dict(cell | {"id": f"cell-{number}"}) for number, cell in enumerate(cells)]
-    whole.metadata = {**whole.metadata, "title": "Lakeward: the imaging job on real DICOM files"}
-    exporter = HTMLExporter(exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True)
-    html, _ = exporter.from_notebook_node(whole)
-    path.write_text(html, encoding="utf-8")
-    return path

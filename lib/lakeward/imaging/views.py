@@ -2,7 +2,9 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any, cast
 
 import cv2
@@ -68,7 +70,7 @@ def _pair(row: Mapping[str, Any]) -> str:
         caption += f" - frame {middle + 1} of {row['number_of_frames']}"
     return (
         '<figure style="margin:0;font:12px sans-serif"><div style="display:flex;gap:2px">'
-        f"{''.join(_image(picture) for picture in pictures)}</div><figcaption>{caption}</figcaption></figure>"
+        f"{''.join(_image(picture) for picture in pictures)}</div><figcaption>{escape(caption)}</figcaption></figure>"
     )
 
 
@@ -80,21 +82,19 @@ def _image(picture: Picture) -> str:
     return f'<img src="data:image/png;base64,{base64.b64encode(png.tobytes()).decode()}" height="{SIDE}">'
 
 
-def header_changes(changes: str, header: str) -> pd.DataFrame:
-    """List what was done to each element of an object, why, and what it holds now; what it held before is not kept.
+def header_changes(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """List what was done to each element of objects, why, and what it holds now; what it held before is not kept.
 
     Parameters
     ----------
-    changes, header : str
-        Columns of ``imaging.images``.
+    rows : iterable of mapping
+        With ``changes`` and ``header`` of ``imaging.images``.
     """
-    model = json.loads(header)
-    return pd.DataFrame(
-        [
-            {"element": path, "name": _name(path), "done": MEANING[action], "rule": rule, "now": _now(path, model)}
-            for path, (action, rule) in json.loads(changes).items()
-        ]
-    )
+    lines: list[tuple[str, ...]] = []
+    for row in rows:
+        changes, model = json.loads(row["changes"]), json.loads(row["header"])
+        lines += [(path, _name(path), MEANING[a], rule, _now(path, model)) for path, (a, rule) in changes.items()]
+    return pd.DataFrame(lines, columns=["element", "name", "done", "rule", "now"])
 
 
 def _name(path: str) -> str:
@@ -128,12 +128,12 @@ def explained(reasons: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plotly() -> Any:
-    """Plotly Express, drawing so that a page needs no network; Databricks has a way of its own."""
+    """Plotly Express, drawing so that no network is needed: JupyterLab has the script. Databricks has its own way."""
     import plotly.express as px
     import plotly.io as pio
 
     if not on_databricks():
-        pio.renderers.default = "plotly_mimetype+notebook"
+        pio.renderers.default = "plotly_mimetype"
     return px
 
 
@@ -147,15 +147,15 @@ def bars(table: pd.DataFrame, category: str, count: str, title: str) -> "go.Figu
 
 def actions_table(changes: Iterable[str]) -> pd.DataFrame:
     """Count, over many objects, the actions taken and the rules behind them."""
-    counts = pd.Series([(MEANING[action], rule) for text in changes for action, rule in json.loads(text).values()])
-    table = counts.value_counts().rename("elements").reset_index()
-    table[["done", "rule"]] = pd.DataFrame(table["index"].tolist(), index=table.index)
-    return table[["done", "rule", "elements"]]
+    counts = Counter((MEANING[action], rule) for text in changes for action, rule in json.loads(text).values())
+    lines = [(done, rule, elements) for (done, rule), elements in counts.most_common()]
+    return pd.DataFrame(lines, columns=["done", "rule", "elements"])
 
 
 def scatter(table: pd.DataFrame, x: str, y: str, color: str) -> "go.Figure":
-    """Draw one column against another on logarithmic axes, colored by a third."""
+    """Draw one column against another on logarithmic axes, colored by a third, for the rows that have both."""
     px = _plotly()
-    figure = px.scatter(table, x=x, y=y, color=color, hover_data=list(table.columns), log_x=True, log_y=True)
+    both = table.dropna(subset=[x, y])
+    figure = px.scatter(both, x=x, y=y, color=color, hover_data=list(table.columns), log_x=True, log_y=True)
     figure.update_layout(height=380, margin={"l": 10, "r": 10, "t": 20, "b": 10})
     return figure
