@@ -18,8 +18,8 @@ from lakeward.imaging.reading import contained
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.values import values
 
-INLINE_BYTES = 1024
-"""Binary values up to this length stand in the JSON header; longer ones are left out of it."""
+INLINE_CHARACTERS = 1024
+"""Binary values up to this length, as base64, stand in the JSON header; longer ones are left out of it."""
 
 _AGE_UNITS = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 
@@ -133,7 +133,9 @@ def age_in_years(age: str) -> float | None:
 
 
 def as_json(ds: Dataset) -> str:
-    """Return the whole header as DICOM JSON; pixels and other long binary values are left out.
+    """Return the whole header as DICOM JSON; pixels, and other binary values that are long, are left out.
+
+    Values are taken as they are, overlong numbers too. One that JSON has no form for (an infinite number) is null.
 
     Raises
     ------
@@ -144,8 +146,15 @@ def as_json(ds: Dataset) -> str:
         header = Dataset({tag: ds.get_item(tag) for tag in ds.keys() if tag >> 16 != 0x7FE0})
         implicit, little = ds.original_encoding
         header.set_original_encoding(implicit, little, ds.original_character_set)
-        model = header.to_json_dict(INLINE_BYTES, _left_out, suppress_invalid_tags=True)
-        return json.dumps(model, ensure_ascii=False, separators=(",", ":"))
+        model = header.to_json_dict(INLINE_CHARACTERS, _left_out)
+        try:
+            return _dump(model)
+        except ValueError:
+            return _dump(json.loads(json.dumps(model), parse_constant=lambda name: None))
+
+
+def _dump(model: Any) -> str:
+    return json.dumps(model, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _left_out(element: DataElement) -> str:

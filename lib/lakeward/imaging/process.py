@@ -6,7 +6,7 @@ import stat
 import traceback
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -52,6 +52,10 @@ class Recipe:
     enhancement: EnhanceParameters = field(default_factory=EnhanceParameters)
     limits: Limits = field(default_factory=Limits)
     seconds: float = 120.0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process as what it was made of: the engine stays here."""
+        return Recipe, tuple(getattr(self, part.name) for part in fields(self))
 
     @cached_property
     def pseudonyms(self) -> Pseudonyms:
