@@ -40,6 +40,7 @@ format: $(READY)  ## Put code into the house style and strip the notebooks' outp
 
 bench: $(READY)  ## Measure what one image costs on this machine
 	@$(BIN)/python tests/benchmarks/imaging.py
+	@$(BIN)/python tests/benchmarks/commands.py
 
 lab: $(READY)  ## Open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -355,7 +355,7 @@ def test_time_limit_gets_through_code_that_swallows_exceptions() -> None:
     with pytest.raises(Quarantined) as caught, time_limit(0.1), contained(Reason.UNREADABLE):
         stubborn()
     assert caught.value.reason == Reason.TIMEOUT
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
 
 
 def test_time_limit_leaves_what_is_in_time_alone() -> None:

