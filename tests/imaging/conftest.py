@@ -1,6 +1,10 @@
-"""Invented objects whose every identifier holds a marker, and the lakehouse that the tests of the pipeline share."""
+"""Invented objects whose every identifier holds a marker, and a lakehouse with a story that tests share."""
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,8 +14,15 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
 
+from lakeward.imaging import pipeline
+from lakeward.imaging.pipeline import Report, ingest
 from lakeward.imaging.process import Recipe
 from lakeward.imaging.profile import load_profile
+from lakeward.imaging.quarantine import release, retry
+from lakeward.imaging.reasons import Reason
+from lakeward.imaging.runs import intake_lock
+from lakeward.imaging.tables import TABLES
+from lakeward.workspace.lakehouse import history
 from lakeward.workspace.settings import settings
 
 MARKER = "QXZJWK"
@@ -79,9 +90,109 @@ def _shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lakehouse(_shared_home: Path, _one_session: object, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The lakehouse that tests share: each ingests contents of its own, and looks at its own runs."""
+    """The lakehouse that tests share."""
     monkeypatch.setenv("LAKEWARD_HOME", str(_shared_home))
     monkeypatch.setenv("LAKEWARD_DEID_KEY", KEY.hex())
     settings.cache_clear()
     yield _shared_home
     settings.cache_clear()
+
+
+class Story:
+    """What happens to one folder, step by step; a step is taken when a test first asks for it, after those before."""
+
+    def __init__(self, source: Path, recipe: Recipe) -> None:
+        self.source = source
+        self.recipe = recipe
+        self.other = Recipe(recipe.profile, bytes(32))
+        self.ultrasound = recipe.pseudonyms.source(_object(90, modality="US"))
+        self.states: dict[str, dict[str, int]] = {}
+
+    @cached_property
+    def first(self) -> Report:
+        """A mixed folder is ingested."""
+        contents = {f"{MARKER}/{n}.dcm": _object(n) for n in range(6)} | {
+            "equal": _object(0),
+            "same uid": _object(1, WindowCenter="40"),
+            "ultrasound": _object(90, modality="US"),
+            "ultrasound again": _object(90, modality="US"),
+            "cut": _object(91)[:-100],
+            f"{MARKER}.txt": f"notes on {MARKER}".encode(),
+            "empty": b"",
+            os.fsdecode(b"M\xfcller"): _object(92),
+        }
+        for name, content in contents.items():
+            path = self.source / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        (self.source / "dangling").symlink_to(self.source / "nowhere")
+        os.mkfifo(self.source / "pipe")
+        return ingest(self.source, self.recipe)
+
+    @cached_property
+    def released(self) -> Report:
+        """A person lets the ultrasound image through."""
+        assert self.first
+        return release(self.ultrasound[:10], "All frames were looked at: no text", self.recipe)
+
+    @cached_property
+    def touched(self) -> Report:
+        """Files change their time and nothing else, and a new one comes."""
+        assert self.released
+        for name in ("equal", "ultrasound", "cut"):
+            os.utime(self.source / name, ns=(1, 1))
+        (self.source / "new").write_bytes(_object(93))
+        return ingest(self.source, self.recipe)
+
+    @cached_property
+    def again(self) -> Report:
+        """Nothing has changed; and another run is going on, for which this one has to wait."""
+        assert self.touched
+        self.states["before again"] = versions()
+        reports: list[Report] = []
+        waiting = threading.Thread(target=lambda: reports.append(ingest(self.source, self.recipe)))
+        with intake_lock():
+            waiting.start()
+            time.sleep(1)
+            self.states["while locked"] = versions()
+        waiting.join()
+        self.states["after again"] = versions()
+        return reports[0]
+
+    @cached_property
+    def seen_by_other(self) -> Report:
+        """The folder is looked at under another key."""
+        assert self.again
+        return ingest(self.source, self.other)
+
+    @cached_property
+    def reprocessed(self) -> Report:
+        """All is processed again under the other key, in small parts by one worker."""
+        assert self.seen_by_other
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pipeline, "PART_FILES", 9)
+            patch.setattr(pipeline, "_tasks", lambda files: 1)
+            return ingest(self.source, self.other, reprocess=True)
+
+    @cached_property
+    def retried(self) -> Report:
+        """What is in quarantine is tried again under a profile that accepts what may have text burned in."""
+        assert self.reprocessed
+        lenient = self.recipe.profile.accepting(Reason.BURNED_IN_RISK)
+        return retry(Recipe(lenient, bytes(32)))
+
+
+def versions() -> dict[str, int]:
+    """How often each table was written."""
+    return {table.name: history(table)[0]["version"] for table in TABLES}
+
+
+@pytest.fixture(scope="session")
+def _story(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> Story:
+    return Story(tmp_path_factory.mktemp("source") / f"of {MARKER}", recipe)
+
+
+@pytest.fixture
+def story(_story: Story, lakehouse: Path) -> Story:
+    """What happens to one folder in the shared lakehouse."""
+    return _story

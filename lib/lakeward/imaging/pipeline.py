@@ -170,7 +170,7 @@ def run(
         record(Event(type="imaging.ingest.finished", object=run_id, details=done))
         update_run(spark, run_id, state="SUCCESS", **done)
     except BaseException:
-        with suppress(Exception):  # Spark itself may be gone: then the next run finds this one still running
+        with suppress(Exception):  # Spark itself may be gone: then the next run says that this one was interrupted
             update_run(spark, run_id, state="FAILED")
         raise
     shutil.rmtree(run_folder(run_id))

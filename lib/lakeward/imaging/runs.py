@@ -30,7 +30,7 @@ def quarantine_folder() -> Path:
 
 def run_folder(run_id: str) -> Path:
     """Return the folder for what a run writes down; it is there for as long as something of the run is unfinished."""
-    return _restricted(intake() / "runs" / run_id)
+    return _restricted(_restricted(intake() / "runs") / run_id)
 
 
 def _restricted(folder: Path) -> Path:
@@ -47,20 +47,20 @@ def intake_lock() -> AbstractContextManager[None]:
 def prepared_session() -> "SparkSession":
     """Return the session with the imaging tables in it, and the leftovers of runs that died put away.
 
-    Call it under the lock on the intake zone: a run that still counts as running is then known to be dead.
+    Call it under the lock on the intake zone: a run whose folder is still there is then known to be dead.
     """
     spark = session()
     ensure(spark, *TABLES)
     for folder in sorted(intake().glob("runs/*")):
         _drop_pixels_without_image(spark, folder.name)
+        update_run(spark, folder.name, "INTERRUPTED")
         shutil.rmtree(folder)
-    for row in spark.table(RUNS.name).where("state = 'RUNNING'").select("run_id").collect():
-        update_run(spark, row["run_id"], "INTERRUPTED")
     return spark
 
 
 def insert_run(spark: "SparkSession", run_id: str, started: datetime, recipe: Recipe) -> None:
-    """Record that a run has started."""
+    """Record that a run has started; its folder comes first, which tells if it dies."""
+    run_folder(run_id)
     row: dict[str, Any] = dict.fromkeys(column.name for column in RUNS.columns)
     row |= {"run_id": run_id, "state": "RUNNING", "started_at": started, "profile": recipe.profile.name}
     row |= {"profile_hash": recipe.profile_hash, "key_id": recipe.pseudonyms.key_id, "code_version": CODE_VERSION}
@@ -69,11 +69,11 @@ def insert_run(spark: "SparkSession", run_id: str, started: datetime, recipe: Re
 
 
 def update_run(spark: "SparkSession", run_id: str, state: str, **counts: float) -> None:
-    """Record how a run stands."""
+    """Record how a run that was running has ended."""
     sets = ", ".join(f"{name} = {value}" for name, value in counts.items())
     spark.sql(
         f"UPDATE {RUNS.name} SET state = '{state}', ended_at = current_timestamp(){', ' if sets else ''}{sets} "
-        f"WHERE run_id = '{run_id}'"
+        f"WHERE run_id = '{run_id}' AND state = 'RUNNING'"
     )
 
 
