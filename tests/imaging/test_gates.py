@@ -7,6 +7,7 @@ from pydicom.dataset import Dataset
 from lakeward.imaging.gates import check, findings
 from lakeward.imaging.profile import Profile
 from lakeward.imaging.reasons import RELEASABLE, Quarantined, Reason
+from lakeward.imaging.standard import Option
 
 BASIC = Profile(name="basic")
 CT, US = uid.CTImageStorage, uid.UltrasoundImageStorage
@@ -75,6 +76,14 @@ def test_fears_text_in_pictures_of_screens_and_cameras_unless_they_say_there_is_
 )
 def test_lets_pass(ds: Dataset) -> None:
     check(ds, BASIC)
+
+
+def test_text_in_pixels_passes_where_it_is_cleaned_and_nothing_else_does() -> None:
+    cleaning = Profile(name="cleaning", options=(Option.CLEAN_PIXEL_DATA,))
+    check(an_object(US, PixelData=b""), cleaning)
+    check(an_object(PixelData=b"", BurnedInAnnotation="YES"), cleaning)
+    with pytest.raises(Quarantined):
+        check(an_object(US, PixelData=b"", RecognizableVisualFeatures="YES"), cleaning)
 
 
 def test_a_profile_lets_pass_what_it_accepts_and_nothing_else() -> None:

@@ -10,8 +10,8 @@ from lakeward.imaging.standard import Option
 from lakeward.workspace.errors import ConfigurationError
 
 
-def test_ships_the_basic_profile_and_two_for_research() -> None:
-    assert shipped() == ["basic", "longitudinal", "research"]
+def test_ships_the_basic_profile_and_three_for_research() -> None:
+    assert shipped() == ["basic", "longitudinal", "research", "research-pixels"]
     assert all(load_profile(name).name == name and load_profile(name).description for name in shipped())
     assert load_profile("basic").options == load_profile("basic").rules == ()
 
@@ -36,7 +36,10 @@ def test_loads_a_users_file(tmp_path: Path) -> None:
         ("name: a\ncolour: red", "colour"),
         ("name: a\noptions: [retain_everything]", "options.0"),
         ("name: a\noptions: [retain_full_dates, retain_modified_dates]", "exclude each other"),
-        ("name: a\noptions: [clean_pixel_data]", "not supported yet"),
+        ("name: a\noptions: [clean_recognizable_visual_features]", "not supported yet"),
+        ("name: a\noptions: [clean_pixel_data]\naccept: [burned_in_risk]", "keep one"),
+        ("name: a\nregions: [{rows: 2, columns: 2, mask: [[0, 0, 1, 1]]}]", "clean_pixel_data"),
+        ("name: a\nregions: [{rows: 2, columns: 2, mask: [[0, 0, 3, 1]]}]", "inside rows and columns"),
         ("name: a\naccept: [truncated]", "no profile can accept"),
         ("name: a\nmax_age: 0", "max_age"),
         ("name: a\nrules: [{action: X}]", "needs a condition"),
@@ -55,8 +58,15 @@ def test_says_what_is_wrong_in_a_file(tmp_path: Path, text: str, named: str) -> 
 
 
 def test_says_which_profiles_there_are() -> None:
-    with pytest.raises(ConfigurationError, match="basic, longitudinal, research"):
+    with pytest.raises(ConfigurationError, match="basic, longitudinal, research, research-pixels"):
         load_profile("bassic")
+
+
+def test_research_with_pixels_is_research_and_one_option_more() -> None:
+    research, pixels = load_profile("research"), load_profile("research-pixels")
+    assert set(pixels.options) == {*research.options, Option.CLEAN_PIXEL_DATA}
+    told = {"name", "description", "options"}
+    assert pixels.model_dump(exclude=told) == research.model_dump(exclude=told)
 
 
 def test_the_hash_is_of_what_decides_the_output() -> None:

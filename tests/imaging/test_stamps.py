@@ -16,7 +16,7 @@ def codes(ds: Dataset) -> list[str]:
 @pytest.mark.parametrize("name", shipped())
 def test_names_the_profile_and_every_option_by_its_code(name: str) -> None:
     ds, profile = Dataset(), load_profile(name)
-    stamp(ds, profile)
+    stamp(ds, profile, pixels_cleaned=True)
     assert ds.PatientIdentityRemoved == "YES"
     assert codes(ds) == [BASIC_PROFILE.value, *(option.code for option in profile.options)]
     assert profile.hash[:16] in ds.DeidentificationMethod[1]
@@ -28,12 +28,21 @@ def test_says_what_became_of_dates() -> None:
     for name in shipped():
         stamp(ds := Dataset(), load_profile(name))
         said[name] = ds.LongitudinalTemporalInformationModified
-    assert said == {"basic": "REMOVED", "research": "MODIFIED", "longitudinal": "UNMODIFIED"}
+    assert said == {
+        "basic": "REMOVED",
+        "research": "MODIFIED",
+        "research-pixels": "MODIFIED",
+        "longitudinal": "UNMODIFIED",
+    }
 
 
-def test_says_nothing_of_pixels_since_none_were_cleaned() -> None:
-    stamp(ds := Dataset(), load_profile("research"))
+def test_says_that_pixels_were_cleaned_only_where_they_were() -> None:
+    stamp(ds := Dataset(), load_profile("research-pixels"))
     assert "BurnedInAnnotation" not in ds
+    assert "113101" not in codes(ds)
+    stamp(ds, load_profile("research-pixels"), pixels_cleaned=True)
+    assert ds.BurnedInAnnotation == "NO"
+    assert "113101" in codes(ds)
     assert "RecognizableVisualFeatures" not in ds
 
 

@@ -18,6 +18,7 @@ from lakeward.imaging.actions import PRIVATE, AttributeType, Decision, Plan, Rul
 from lakeward.imaging.iods import attribute_type
 from lakeward.imaging.profile import Action, Profile
 from lakeward.imaging.pseudonyms import Pseudonyms
+from lakeward.imaging.standard import Option
 from lakeward.imaging.temporal import is_offset, shift
 from lakeward.imaging.values import NUMERIC_BINARY, TEMPORAL, TEXT, dummy, first, is_valid, values
 
@@ -132,7 +133,7 @@ class Deidentifier:
         self.rules = Rules(profile)
         self._take = {"X": self._remove, "Z": self._empty, "D": self._replace, "U": self._remap, "C": self._clean}
 
-    def __call__(self, ds: Dataset) -> Deidentified:
+    def __call__(self, ds: Dataset, masked: int | None = None) -> Deidentified:
         """Clean a data set in place.
 
         Parameters
@@ -141,6 +142,8 @@ class Deidentifier:
             A whole composite object, as `reading.read_object` returns it. Call `gates.check` first: it refuses what
             can't be cleaned here. What is outside the data set, its preamble and file meta information, is made anew
             by `writing.encode`.
+        masked : int, optional
+            Areas that `pixel_cleaning.clean` has blacked out, where it has searched.
 
         Returns
         -------
@@ -156,7 +159,9 @@ class Deidentifier:
         overlays.clear_embedded(ds)
         codestreams.clear_text(ds)
         self._visit(ds, _Place(), about)
-        stamps.stamp(ds, self.profile)
+        if masked:
+            about.changes[_show(0x7FE00010)] = ("C", f"{Option.CLEAN_PIXEL_DATA} ({masked} areas)")
+        stamps.stamp(ds, self.profile, pixels_cleaned=masked is not None)
         return Deidentified(ds, self.pseudonyms.patient(about.identity), about.changes)
 
     def _about(self, ds: Dataset) -> _Object:

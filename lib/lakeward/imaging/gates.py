@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 from lakeward.imaging.iods import is_known_sop_class
 from lakeward.imaging.profile import Profile
 from lakeward.imaging.reasons import Quarantined, Reason
+from lakeward.imaging.standard import Option
 from lakeward.imaging.values import values
 
 _STORAGE = r"1\.2\.840\.10008\.5\.1\.4\.1\.1\."
@@ -22,7 +23,9 @@ _OFTEN_BURNED_IN = re.compile(
 _SCREEN = re.compile(
     r"SCREEN|SAVE|DOSE|REPORT|PRINT|CAPTURE|SUMMARY|TEXT|SNAPSHOT|LABEL|OVERVIEW|PROTOCOL", re.IGNORECASE
 )
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+BURNED_IN = frozenset({Reason.BURNED_IN_ANNOTATION, Reason.BURNED_IN_RISK})
+"""What the option Clean Pixel Data takes care of."""
 
 
 def findings(ds: Dataset) -> Iterator[Reason]:
@@ -41,7 +44,7 @@ def findings(ds: Dataset) -> Iterator[Reason]:
         yield Reason.ENCAPSULATED_DOCUMENT
     if _SPEECH.fullmatch(sop_class):
         yield Reason.RECORDED_SPEECH
-    if any(keyword in ds for keyword in _PIXELS):
+    if any(keyword in ds for keyword in PIXELS):
         yield from _pixel_findings(ds, sop_class)
 
 
@@ -60,13 +63,14 @@ def _is_a_screen(ds: Dataset) -> bool:
 
 
 def check(ds: Dataset, profile: Profile) -> None:
-    """Refuse an object that the profile does not accept.
+    """Refuse an object that the profile neither accepts nor has cleaned.
 
     Raises
     ------
     Quarantined
-        With the gravest reason that the profile does not accept.
+        With the gravest reason that is left.
     """
+    cleaned = BURNED_IN if profile.has(Option.CLEAN_PIXEL_DATA) else frozenset()
     for reason in findings(ds):
-        if reason not in profile.accept:
+        if reason not in profile.accept | cleaned:
             raise Quarantined(reason)

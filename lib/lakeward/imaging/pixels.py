@@ -72,8 +72,12 @@ def frames(ds: FileDataset, limits: Limits | None = None) -> Iterator[Frame]:
 def _decoded(ds: FileDataset) -> Iterator[tuple[Frame, dict[str, str | int]]]:
     """Start the decoder that is best for the syntax; several that take turns might not agree to the last bit."""
     syntax = ds.file_meta.TransferSyntaxUID
-    plugin = next((name for syntaxes, name in _DECODERS if syntax in syntaxes), "")
-    return get_decoder(syntax).iter_array(ds, decoding_plugin=plugin, allow_excess_frames=False)
+    return get_decoder(syntax).iter_array(ds, decoding_plugin=decoder_plugin(syntax), allow_excess_frames=False)
+
+
+def decoder_plugin(syntax: str) -> str:
+    """Name of the decoder to use for a transfer syntax, as pydicom wants it; empty where there is but one."""
+    return next((name for syntaxes, name in _DECODERS if syntax in syntaxes), "")
 
 
 def _check_size(ds: FileDataset, limits: Limits) -> int:

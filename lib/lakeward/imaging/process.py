@@ -14,7 +14,7 @@ from typing import Any, cast
 from pydicom.dataset import FileDataset
 
 from lakeward import __version__
-from lakeward.imaging import gates, header
+from lakeward.imaging import gates, header, pixel_cleaning
 from lakeward.imaging.completeness import number_of_frames
 from lakeward.imaging.deidentifier import Deidentified, Deidentifier
 from lakeward.imaging.enhance import EnhanceParameters, Picture, display, encode_frame, enhance, is_enhanceable
@@ -182,8 +182,10 @@ def _unforeseen() -> Iterator[None]:
 def _deidentify(content: bytes, recipe: Recipe, accept: Set[Reason]) -> tuple[bytes, Deidentified]:
     with contained(Reason.UNREADABLE):
         ds = read_object(content, recipe.limits)
-        gates.check(ds, recipe.profile.accepting(*accept))
-        cleaned = recipe.deidentifier(ds)
+        accepting = recipe.profile.accepting(*accept)
+        gates.check(ds, accepting)
+        masked = pixel_cleaning.clean(ds, accepting, recipe.limits)
+        cleaned = recipe.deidentifier(ds, masked)
         return encode(ds), cleaned
 
 

@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lakeward.imaging.reasons import RELEASABLE, Reason
+from lakeward.imaging.regions import RegionRule
 from lakeward.imaging.standard import EDITION, Option
 from lakeward.workspace.errors import ConfigurationError
 
@@ -19,7 +20,8 @@ Action = Literal["D", "Z", "X", "K", "C", "U"]
 RULES_VERSION = 1
 """Raised whenever the same profile would give other output, so that files are known to be of an earlier kind."""
 
-UNSUPPORTED = frozenset({Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
+UNSUPPORTED = frozenset({Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
+_SEARCHED_FOR = frozenset({Reason.BURNED_IN_ANNOTATION, Reason.BURNED_IN_RISK})
 _TAG = re.compile(r"\(?([0-9a-fx]{4}),?([0-9a-fx]{4})\)?", re.IGNORECASE)
 
 
@@ -100,6 +102,8 @@ class Profile(BaseModel):
         Options of PS3.15 Annex E that are on, over the Basic Application Level Confidentiality Profile.
     rules : tuple of UserRule
         The user's own rules, in order.
+    regions : tuple of RegionRule
+        Where the user's devices write text into pixels; for the option ``clean_pixel_data``.
     max_age : int or None
         Age in years that older patients are given too; 90 follows 45 CFR 164.514(b)(2)(i)(C). None leaves ages alone.
     accept : frozenset of Reason
@@ -112,6 +116,7 @@ class Profile(BaseModel):
     description: str = ""
     options: tuple[Option, ...] = ()
     rules: tuple[UserRule, ...] = ()
+    regions: tuple[RegionRule, ...] = ()
     max_age: Annotated[int, Field(ge=1)] | None = None
     accept: frozenset[Reason] = frozenset()
 
@@ -121,6 +126,10 @@ class Profile(BaseModel):
             raise ValueError("options: retain_full_dates and retain_modified_dates exclude each other; keep one")
         if unsupported := UNSUPPORTED & set(self.options):
             raise ValueError(f"options: {', '.join(sorted(unsupported))}: not supported yet; leave it out")
+        if self.regions and Option.CLEAN_PIXEL_DATA not in self.options:
+            raise ValueError("regions: only the option clean_pixel_data uses them; add it or leave them out")
+        if Option.CLEAN_PIXEL_DATA in self.options and (let_pass := self.accept & _SEARCHED_FOR):
+            raise ValueError(f"accept: {', '.join(sorted(let_pass))}: clean_pixel_data takes care of it; keep one")
         if fixed := self.accept - RELEASABLE:
             raise ValueError(f"accept: {', '.join(sorted(fixed))}: no profile can accept this; leave it out")
         return self

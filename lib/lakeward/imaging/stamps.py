@@ -20,13 +20,15 @@ _STAMPS = (
 _LONGITUDINAL = {Option.RETAIN_FULL_DATES: "UNMODIFIED", Option.RETAIN_MODIFIED_DATES: "MODIFIED"}
 
 
-def stamp(ds: Dataset, profile: Profile) -> None:
+def stamp(ds: Dataset, profile: Profile, pixels_cleaned: bool = False) -> None:
     """Write who removed what: (0012,0062), (0012,0063), (0012,0064) and (0028,0303).
 
-    (0028,0301) and (0028,0302) are left as they are, since pixels were not cleaned. Codes of an earlier
+    Only where pixels were cleaned, this is said too, by the option's code and by (0028,0301); (0028,0302) is left as it
+    is. Codes of an earlier
     de-identification are written again in front of ours, with their own meanings; its free text goes.
     """
-    codes = {code: _METHODS[code] for code in (BASIC_PROFILE.value, *(option.code for option in profile.options))}
+    done = [option for option in profile.options if pixels_cleaned or option != Option.CLEAN_PIXEL_DATA]
+    codes = {code: _METHODS[code] for code in (BASIC_PROFILE.value, *(option.code for option in done))}
     before = _earlier_methods(ds)
     for keyword in _STAMPS:
         ds.pop(keyword, None)  # also what VR it had
@@ -38,6 +40,9 @@ def stamp(ds: Dataset, profile: Profile) -> None:
     ds.DeidentificationMethodCodeSequence = Sequence(
         _code(code, "DCM", text) for code, text in {**before, **codes}.items()
     )
+    if pixels_cleaned:
+        ds.pop("BurnedInAnnotation", None)
+        ds.BurnedInAnnotation = "NO"
     ds.LongitudinalTemporalInformationModified = next(
         (value for option, value in _LONGITUDINAL.items() if profile.has(option)), "REMOVED"
     )
