@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE
-from lakeward.workspace.tables import Table
+from lakeward.workspace.tables import Table, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -128,17 +128,10 @@ def _settle_quarantine(
 
 def _close(spark: "SparkSession", rows: Set[str], closing: Closing) -> None:
     """Close quarantine rows, each named by its source and run."""
-    from delta.tables import DeltaTable
-    from pyspark.sql.functions import current_timestamp, lit
-
-    DeltaTable.forName(spark, QUARANTINE.name).update(
-        f"status = 'open' AND concat(source_hmac, run_id) IN ({_literals(rows)})",
-        {
-            "status": lit("closed"),
-            "resolution": lit(closing.resolution),
-            "closed_by": lit(closing.by),
-            "closed_at": current_timestamp(),
-        },
+    spark.sql(
+        f"UPDATE {QUARANTINE.name} SET status = 'closed', resolution = {quoted(closing.resolution)}, "
+        f"closed_by = {quoted(closing.by)}, closed_at = current_timestamp() "
+        f"WHERE status = 'open' AND concat(source_hmac, run_id) IN ({_literals(rows)})"
     )
 
 

@@ -39,7 +39,7 @@ class Column:
     @property
     def ddl(self) -> str:
         """The column as CREATE TABLE wants it."""
-        return f"`{self.name}` {self.type}{'' if self.nullable else ' NOT NULL'} COMMENT {_quoted(self.comment)}"
+        return f"`{self.name}` {self.type}{'' if self.nullable else ' NOT NULL'} COMMENT {quoted(self.comment)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +120,9 @@ class Table:
                 ",\n".join(f"  {column.ddl}" for column in self.columns),
                 ") USING DELTA",
                 f"CLUSTER BY ({', '.join(self.cluster_by)})" if self.cluster_by else "",
-                f"COMMENT {_quoted(self.comment)}",
-                f"TBLPROPERTIES ({', '.join(f'{_quoted(k)} = {_quoted(v)}' for k, v in properties.items())})",
-                "" if on_databricks() else f"LOCATION {_quoted(str(self.location))}",
+                f"COMMENT {quoted(self.comment)}",
+                f"TBLPROPERTIES ({', '.join(f'{quoted(k)} = {quoted(v)}' for k, v in properties.items())})",
+                "" if on_databricks() else f"LOCATION {quoted(str(self.location))}",
             ]
         )
 
@@ -185,7 +185,7 @@ def _create_area(spark: "SparkSession", table: Table) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if table.restricted:
             folder.chmod(0o700)
-        place = f"LOCATION {_quoted(str(folder))}"
+        place = f"LOCATION {quoted(str(folder))}"
     spark.sql(f"CREATE SCHEMA IF NOT EXISTS {table.area} {place}")
 
 
@@ -203,7 +203,7 @@ def _found(spark: "SparkSession", table: Table) -> dict[str, str] | None:
     if not DeltaTable.is_deltatable(str(table.location)):
         return None
     _create_area(spark, table)
-    register = f"CREATE TABLE IF NOT EXISTS {table.name} USING DELTA LOCATION {_quoted(str(table.location))}"
+    register = f"CREATE TABLE IF NOT EXISTS {table.name} USING DELTA LOCATION {quoted(str(table.location))}"
     spark.sql(register)
     if _registered_location(spark, table) != table.location:
         # Registered for another lakehouse. The table is external, so that only its name is dropped.
@@ -254,5 +254,6 @@ def _alone(table: Table) -> AbstractContextManager[None]:
     return exclusive(settings().home / ".locks" / f"{table.name}.lock", wait_s=180)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as a literal of Spark SQL."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
