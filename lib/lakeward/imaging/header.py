@@ -4,7 +4,6 @@ import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from lakeward.imaging.columns import COLUMNS, HeaderColumn
 from lakeward.imaging.completeness import number_of_frames
 from lakeward.imaging.reading import contained
 from lakeward.imaging.reasons import Reason
@@ -22,37 +22,6 @@ INLINE_CHARACTERS = 1024
 """Binary values up to this length, as base64, stand in the JSON header; longer ones are left out of it."""
 
 _AGE_UNITS = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
-
-
-@dataclass(frozen=True)
-class HeaderColumn:
-    """A column that is filled from one attribute.
-
-    Attributes
-    ----------
-    name, type, comment : str
-        Of the column, the type as in Spark SQL.
-    keyword : str
-        The attribute's keyword.
-    index : int
-        Which of its values.
-    """
-
-    name: str
-    type: str
-    comment: str
-    keyword: str
-    index: int = 0
-
-    def read(self, ds: Dataset) -> Any:
-        """Return the column's value in a data set, or None where it is absent, empty or not of the column's type."""
-        found = values(ds.get(self.keyword))
-        if len(found) <= self.index or str(found[self.index]).strip() == "":
-            return None
-        try:
-            return _CONVERT[self.type](found[self.index])
-        except (ValueError, OverflowError, TypeError):
-            return None
 
 
 def _date(value: Any) -> date:
@@ -80,46 +49,21 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "DATE": _date,
 }
 
-COLUMNS = (
-    HeaderColumn("sop_instance_uid", "STRING", "Pseudonym of the SOP Instance UID", "SOPInstanceUID"),
-    HeaderColumn("series_instance_uid", "STRING", "Pseudonym of the Series Instance UID", "SeriesInstanceUID"),
-    HeaderColumn("study_instance_uid", "STRING", "Pseudonym of the Study Instance UID", "StudyInstanceUID"),
-    HeaderColumn("frame_of_reference_uid", "STRING", "Pseudonym of the Frame of Reference UID", "FrameOfReferenceUID"),
-    HeaderColumn("sop_class_uid", "STRING", "SOP Class UID", "SOPClassUID"),
-    HeaderColumn("modality", "STRING", "Modality, as CT or MR", "Modality"),
-    HeaderColumn("manufacturer", "STRING", "Manufacturer of the device", "Manufacturer"),
-    HeaderColumn("manufacturer_model_name", "STRING", "Model of the device", "ManufacturerModelName"),
-    HeaderColumn("body_part_examined", "STRING", "Body part, as the device wrote it", "BodyPartExamined"),
-    HeaderColumn("laterality", "STRING", "Laterality of a paired body part, L or R", "Laterality"),
-    HeaderColumn("study_date", "DATE", "Study Date, moved or as it was as the profile says", "StudyDate"),
-    HeaderColumn("acquisition_date", "DATE", "Acquisition Date, like the Study Date", "AcquisitionDate"),
-    HeaderColumn("study_description", "STRING", "Study Description, cleaned", "StudyDescription"),
-    HeaderColumn("series_description", "STRING", "Series Description, cleaned", "SeriesDescription"),
-    HeaderColumn("protocol_name", "STRING", "Protocol Name, cleaned", "ProtocolName"),
-    HeaderColumn("patient_sex", "STRING", "Patient's Sex, where the profile keeps it", "PatientSex"),
-    HeaderColumn("image_type", "STRING", "First value of Image Type: ORIGINAL or DERIVED", "ImageType"),
-    HeaderColumn("series_number", "INT", "Series Number", "SeriesNumber"),
-    HeaderColumn("instance_number", "INT", "Instance Number", "InstanceNumber"),
-    HeaderColumn("rows", "INT", "Rows of pixels in a frame", "Rows"),
-    HeaderColumn("columns", "INT", "Columns of pixels in a frame", "Columns"),
-    HeaderColumn("samples_per_pixel", "INT", "1 for gray or palette, 3 for color", "SamplesPerPixel"),
-    HeaderColumn("bits_stored", "INT", "Bits Stored for each sample", "BitsStored"),
-    HeaderColumn("photometric_interpretation", "STRING", "What sample values mean", "PhotometricInterpretation"),
-    HeaderColumn("pixel_spacing_row_mm", "DOUBLE", "Distance between rows, mm", "PixelSpacing"),
-    HeaderColumn("pixel_spacing_column_mm", "DOUBLE", "Distance between columns, mm", "PixelSpacing", 1),
-    HeaderColumn("slice_thickness_mm", "DOUBLE", "Slice Thickness, mm", "SliceThickness"),
-    HeaderColumn("slice_location_mm", "DOUBLE", "Slice Location, mm", "SliceLocation"),
-    HeaderColumn("kvp_kv", "DOUBLE", "Peak tube voltage, kV", "KVP"),
-    HeaderColumn("repetition_time_ms", "DOUBLE", "Repetition Time, ms", "RepetitionTime"),
-    HeaderColumn("echo_time_ms", "DOUBLE", "Echo Time, ms", "EchoTime"),
-    HeaderColumn("magnetic_field_strength_t", "DOUBLE", "Magnetic Field Strength, T", "MagneticFieldStrength"),
-    HeaderColumn("burned_in_annotation", "STRING", "Burned In Annotation, as found", "BurnedInAnnotation"),
-)
+
+def read_column(column: HeaderColumn, ds: Dataset) -> Any:
+    """Return a column's value in a data set, or None where it is absent, empty or not of the column's type."""
+    found = values(ds.get(column.keyword))
+    if len(found) <= column.index or str(found[column.index]).strip() == "":
+        return None
+    try:
+        return _CONVERT[column.type](found[column.index])
+    except (ValueError, OverflowError, TypeError):
+        return None
 
 
 def columns(ds: Dataset) -> dict[str, Any]:
     """Return the typed columns of a cleaned data set, with those that need more than one attribute."""
-    row = {column.name: column.read(ds) for column in COLUMNS}
+    row = {column.name: read_column(column, ds) for column in COLUMNS}
     row["sop_class"] = UID(row["sop_class_uid"] or "").name or None
     row["patient_age_years"] = age_in_years(str(ds.get("PatientAge") or ""))
     row["number_of_frames"] = number_of_frames(ds) if row["rows"] else None

@@ -3,7 +3,7 @@
 ``imaging.*`` is free of patient data; ``intake.*`` is the restricted zone, where originals are known by path.
 """
 
-from lakeward.imaging.header import COLUMNS
+from lakeward.imaging.columns import COLUMNS
 from lakeward.workspace.tables import Column, Table
 
 _RECIPE = [
