@@ -88,6 +88,8 @@ def new_key(
         path.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
         raise ConfigurationError(f"{path} exists: a key is never overwritten. Choose another file.") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be made: {error.strerror}. Choose another file.") from None
     path.write_text(secrets.token_hex(32) + "\n")
     _print({"path": str(path)}, json, f"New key in {path}. Use it with LAKEWARD_SECRETS_DIR, or LAKEWARD_DEID_KEY.")
 

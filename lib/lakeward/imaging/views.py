@@ -26,7 +26,7 @@ SIDE = 224
 
 MEANING = {
     "X": "removed",
-    "Z": "emptied",
+    "Z": "emptied or a dummy",
     "D": "replaced by a dummy",
     "C": "cleaned",
     "U": "UID replaced",
