@@ -65,6 +65,8 @@ def demonstrate(notebooks: Path) -> Demonstration:
         Folder that holds ``imaging/01_ingest.ipynb`` and ``imaging/02_explore.ipynb``.
     """
     begun = time.monotonic()
+    # A notebook's JVM lives for seconds here: compiling quickly beats compiling well.
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
     thrown_away = _ensure_key()
     folder = settings().home / "notebooks" / "imaging"
     done = []
