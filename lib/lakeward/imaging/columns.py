@@ -61,6 +61,6 @@ COLUMNS = (
     HeaderColumn("echo_time_ms", "DOUBLE", "Echo Time, ms", "EchoTime"),
     HeaderColumn("magnetic_field_strength_t", "DOUBLE", "Magnetic Field Strength, T", "MagneticFieldStrength"),
     HeaderColumn(
-        "burned_in_annotation", "STRING", "Burned In Annotation: as found, NO if cleaned", "BurnedInAnnotation"
+        "burned_in_annotation", "STRING", "Burned In Annotation; NO where cleaned", "BurnedInAnnotation"
     ),
 )
