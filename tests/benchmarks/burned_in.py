@@ -1,6 +1,6 @@
 """How much burned-in text the search finds, what else it masks, and what a frame costs, on generated screens.
 
-The fonts and layouts are held out: none of them was looked at when the search's constants were chosen. A word counts as
+The fonts and layouts are held out: the search's constants were not chosen on them. A word counts as
 gone if at least 95 of 100 pixels of its ink are masked. Falsely masked is what is masked outside of all lines of text,
 which reach from the first word to the last and 4 pixels beyond.
 

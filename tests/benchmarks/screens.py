@@ -55,7 +55,7 @@ def make(count: int, held_out: bool, seed: int = 1) -> Iterator[Screen]:
     random = np.random.default_rng([seed, held_out])
     faces = fonts(HELD_OUT_FAMILIES if held_out else TUNING_FAMILIES)
     asian = fonts(("DroidSansFallback",)) if held_out else []
-    other = fonts(("DejaVuSerif.ttf", "DejaVuSansMono.ttf", "NotoSansMono")) if held_out else faces
+    other = fonts(("NotoSansMono", "NimbusSans-Regular", "NimbusRoman-Regular", "C059-Roman")) if held_out else faces
     layouts = HELD_OUT_LAYOUTS if held_out else TUNING_LAYOUTS
     for index in range(count):
         size = SIZES[random.integers(len(SIZES))]
