@@ -60,7 +60,5 @@ COLUMNS = (
     HeaderColumn("repetition_time_ms", "DOUBLE", "Repetition Time, ms", "RepetitionTime"),
     HeaderColumn("echo_time_ms", "DOUBLE", "Echo Time, ms", "EchoTime"),
     HeaderColumn("magnetic_field_strength_t", "DOUBLE", "Magnetic Field Strength, T", "MagneticFieldStrength"),
-    HeaderColumn(
-        "burned_in_annotation", "STRING", "Burned In Annotation; NO where cleaned", "BurnedInAnnotation"
-    ),
+    HeaderColumn("burned_in_annotation", "STRING", "Burned In Annotation; NO where cleaned", "BurnedInAnnotation"),
 )
