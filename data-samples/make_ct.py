@@ -2,7 +2,7 @@
 
 Nothing in them comes from a person. The same arguments always give the same bytes.
 
-Example: python data-samples/make_ct.py /tmp/ct --patients 2 --slices 50
+Example: python data-samples/make_ct.py ct --patients 2 --slices 50
 """
 
 import argparse
