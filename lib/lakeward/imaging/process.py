@@ -21,12 +21,13 @@ from lakeward.imaging.enhance import EnhanceParameters, Picture, display, encode
 from lakeward.imaging.pixels import frames, has_pixels
 from lakeward.imaging.profile import Profile
 from lakeward.imaging.pseudonyms import Pseudonyms
-from lakeward.imaging.reading import Limits, contained, read_object, time_limit
+from lakeward.imaging.reading import Limits, contained, read_object, silenced, time_limit
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.imaging.thumbnails import thumbnail_png
 from lakeward.imaging.writing import encode
 
 CODE_VERSION = __version__
+_HERE = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True)
@@ -170,23 +171,23 @@ def _describe(dicom: bytes, cleaned: Deidentified, recipe: Recipe) -> tuple[list
 def _unforeseen() -> Iterator[None]:
     """Set aside, with the place in our code, what nobody foresaw; the error's own text may quote a patient's data."""
     try:
-        yield
+        with silenced():
+            yield
     except Quarantined:
         raise
     except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        detail = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-        raise Quarantined(Reason.UNFORESEEN, detail) from None
+        frames_of_ours = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(_HERE)]
+        place = f"{Path(frames_of_ours[-1].filename).name}:{frames_of_ours[-1].lineno}"
+        raise Quarantined(Reason.UNFORESEEN, f"{type(error).__name__} at {place}") from None
 
 
 def _deidentify(content: bytes, recipe: Recipe, accept: Set[Reason]) -> tuple[bytes, Deidentified]:
-    with contained(Reason.UNREADABLE):
-        ds = read_object(content, recipe.limits)
-        accepting = recipe.profile.accepting(*accept)
-        gates.check(ds, accepting)
-        masked = pixel_cleaning.clean(ds, accepting, recipe.limits)
-        cleaned = recipe.deidentifier(ds, masked)
-        return encode(ds), cleaned
+    ds = read_object(content, recipe.limits)
+    accepting = recipe.profile.accepting(*accept)
+    gates.check(ds, accepting)
+    masked = pixel_cleaning.clean(ds, accepting, recipe.limits)
+    cleaned = recipe.deidentifier(ds, masked)
+    return encode(ds), cleaned
 
 
 def _pictures(ds: FileDataset, recipe: Recipe) -> tuple[list[bytes], bytes | None]:

@@ -220,7 +220,7 @@ def contained(reason: Reason) -> Iterator[None]:
     Inside, their warnings and log messages are dropped, and any exception of theirs leaves as `Quarantined` with
     `reason` and no text. Warning filters are the whole process's, so not for several threads at once.
     """
-    with _silence():
+    with silenced():
         try:
             yield
         except Quarantined:
@@ -234,7 +234,8 @@ def contained(reason: Reason) -> Iterator[None]:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silenced() -> Iterator[None]:
+    """Drop pydicom's warnings and log messages inside; `contained` does so too."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [logger.disabled for logger in loggers]
     with warnings.catch_warnings():
