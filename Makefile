@@ -43,7 +43,7 @@ bench: $(READY)  ## Measure what one image costs on this machine
 	@$(BIN)/python tests/benchmarks/commands.py
 
 lab: $(READY)  ## Open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --notebook-dir=notebooks
+	@LAKEWARD_HOME=$${LAKEWARD_HOME:-$(CURDIR)/lakehouse} $(BIN)/jupyter lab --notebook-dir=notebooks
 
 lock: $(READY)  ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra local --extra dev --upgrade --quiet \
