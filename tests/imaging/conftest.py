@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
 
 from lakeward.imaging import pipeline
+from lakeward.imaging.demo import Demonstration, demonstrate
 from lakeward.imaging.pipeline import Report, ingest
 from lakeward.imaging.process import Recipe
 from lakeward.imaging.profile import load_profile
@@ -116,6 +117,7 @@ class Story:
             "same uid": _object(1, WindowCenter="40"),
             "ultrasound": _object(90, modality="US"),
             "ultrasound again": _object(90, modality="US"),
+            "another ultrasound": _object(94, modality="US"),
             "cut": _object(91)[:-100],
             f"{MARKER}.txt": f"notes on {MARKER}".encode(),
             "empty": b"",
@@ -176,10 +178,11 @@ class Story:
 
     @cached_property
     def retried(self) -> Report:
-        """What is in quarantine is tried again under a profile that accepts what may have text burned in."""
+        """Two are tried again under a profile that accepts what may have text burned in."""
         assert self.reprocessed
         lenient = self.recipe.profile.accepting(Reason.BURNED_IN_RISK)
-        return retry(Recipe(lenient, bytes(32)))
+        names = [self.other.pseudonyms.source((self.source / name).read_bytes()) for name in ("ultrasound", "cut")]
+        return retry(Recipe(lenient, self.other.key), names)
 
 
 def versions() -> dict[str, int]:
@@ -190,6 +193,20 @@ def versions() -> dict[str, int]:
 @pytest.fixture(scope="session")
 def _story(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> Story:
     return Story(tmp_path_factory.mktemp("source") / f"of {MARKER}", recipe)
+
+
+@pytest.fixture(scope="session")
+def _demonstrations() -> list[Demonstration]:
+    return []
+
+
+@pytest.fixture
+def demonstration(story: Story, _demonstrations: list[Demonstration]) -> Demonstration:
+    """The demonstration, in the lakehouse that holds the story's objects too."""
+    if not _demonstrations:
+        assert story.first
+        _demonstrations.append(demonstrate(Path(__file__).parents[2] / "notebooks"))
+    return _demonstrations[0]
 
 
 @pytest.fixture

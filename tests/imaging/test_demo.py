@@ -2,31 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import nbformat
-import pytest
 
 from lakeward.imaging.cli import _screen
-from lakeward.imaging.demo import Demonstration, demonstrate
+from lakeward.imaging.demo import Demonstration
 from lakeward.imaging.discovery import find
 from lakeward.imaging.report import write_report
 from lakeward.imaging.samples import sample_folder
-
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-
-
-@pytest.fixture(scope="module")
-def once() -> dict[str, Demonstration]:
-    return {}
-
-
-@pytest.fixture
-def demonstration(story: Any, once: dict[str, Demonstration]) -> Demonstration:
-    assert story.first  # in a lakehouse that has rows already
-    if not once:
-        once["done"] = demonstrate(NOTEBOOKS)
-    return once["done"]
 
 
 def test_every_sample_is_accounted_for(demonstration: Demonstration) -> None:
