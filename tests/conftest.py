@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # A test's JVM lives for seconds: compiling quickly beats compiling well.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
 
 
 @pytest.fixture
