@@ -24,6 +24,9 @@ from lakeward.imaging.tables import IMAGES, PIXELS
 BATCH_BYTES = 32 * 1024**2
 """Size of results after which they are handed to Spark."""
 
+ROW_BYTES = 256 * 1024**2
+"""Size of one object with its enhanced frames that Spark takes as a row: with 500 MiB a JVM of 2 GiB dies."""
+
 WORK = pa.schema(
     [
         ("path", pa.string()),
@@ -117,6 +120,8 @@ class Task:
 
     def _stored(self, known: dict[str, Any], content: bytes, accept: str) -> tuple[pa.RecordBatch, dict[str, Any]]:
         cleaned = process(content, self.recipe, {Reason(code) for code in accept.split()})
+        if len(cleaned.dicom) + sum(map(len, cleaned.enhanced)) > ROW_BYTES:
+            raise Quarantined(Reason.TOO_LARGE, f"more than {ROW_BYTES} bytes with its enhanced frames")
         pixels_id = uuid.uuid4().hex
         try:
             line = _line(known | cleaned.columns | {"outcome": "stored", "pixels_id": pixels_id})
