@@ -1,5 +1,6 @@
 """What a run does with a folder; the steps of the story are in conftest.py, since each costs seconds of Spark."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -158,7 +159,8 @@ LAKEWARD = "import sys; from lakeward.cli import main; main()"
 def _kill_when(reached: Callable[[], bool], source: Path) -> None:
     """Ingest in another process, and kill driver, JVM and Python workers when a point is reached."""
     command = [sys.executable, "-c", LAKEWARD, "imaging", "ingest", str(source)]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"SPARK_LOCAL_DIRS": str(source.parent / "spark")}  # which a killed Spark leaves behind
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while running.poll() is None and not reached():
         time.sleep(0.002)
     assert running.poll() is None, "it ended before it could be killed"
@@ -174,9 +176,11 @@ def test_a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
     story: Any, build: Build, tmp_path: Path, recipe: Recipe
 ) -> None:
     assert story.first
+    source = tmp_path / "in"
+    source.mkdir()
     contents = {f"{n}": build(300 + n) for n in range(60)}
     for name, content in (contents | {"us": build(360, modality="US"), "equal": contents["0"]}).items():
-        (tmp_path / name).write_bytes(content)
+        (source / name).write_bytes(content)
     before = states()
 
     def committed(table: Table) -> Callable[[], bool]:
@@ -184,15 +188,15 @@ def test_a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
         version = history(table)[0]["version"]
         return lambda: (log / f"{version + 1:020}.json").exists()
 
-    _kill_when(lambda: any(path.stat().st_size for path in intake().glob("runs/*/*/_*.count")), tmp_path)
-    _kill_when(committed(PIXELS), tmp_path)  # images are not there yet
-    _kill_when(committed(IMAGES), tmp_path)  # the files are not known yet
-    report = ingest(tmp_path, recipe)
+    _kill_when(lambda: any(path.stat().st_size for path in intake().glob("runs/*/*/_*.count")), source)
+    _kill_when(committed(PIXELS), source)  # images are not there yet
+    _kill_when(committed(IMAGES), source)  # the files are not known yet
+    report = ingest(source, recipe)
 
     assert states() == [*before, "INTERRUPTED", "INTERRUPTED", "INTERRUPTED", "SUCCESS"]
     assert (report.found, report.known, report.stored, report.quarantined) == (62, 0, 61, 1)
     assert report.duplicates == 61  # the third run had got as far as the images
-    names = ", ".join(f"'{recipe.pseudonyms.source(path.read_bytes())}'" for path in tmp_path.iterdir())
+    names = ", ".join(f"'{recipe.pseudonyms.source(path.read_bytes())}'" for path in source.iterdir())
     stored = query(
         f"SELECT p.dicom FROM {PIXELS.name} p JOIN {IMAGES.name} i USING (pixels_id) WHERE i.source_hmac IN ({names})",
         PIXELS,

@@ -17,7 +17,7 @@ def entry_of(content: bytes, recipe: Recipe, folder: Path) -> dict[str, Any]:
     path = folder / "object.dcm"
     path.write_bytes(content)
     (folder / "aside").mkdir()
-    task = Task(recipe, "run", str(folder), str(folder / "aside"))
+    task = Task(recipe, "run", str(folder), str(folder / "aside"), tasks=1)
     file = {"path": str(path), "size_bytes": 1, "mtime_ns": 1, "read_from": os.fsencode(path), "accept": ""}
     entry: dict[str, Any] = task._one(file)[0].to_pylist()[0]
     return entry
@@ -37,7 +37,7 @@ def test_a_file_is_named_by_its_content_or_if_it_can_not_be_read_by_its_path(
 ) -> None:
     assert entry_of(build(1), recipe, tmp_path)["source_hmac"] == recipe.pseudonyms.source(build(1))
     missing = str(tmp_path / "missing")
-    task = Task(recipe, "run", str(tmp_path), str(tmp_path))
+    task = Task(recipe, "run", str(tmp_path), str(tmp_path), tasks=1)
     file = {"path": missing, "size_bytes": 1, "mtime_ns": 1, "read_from": missing.encode(), "accept": ""}
     (entry,) = task._one(file)[0].to_pylist()
     assert entry["reason"] == "not_accessible"

@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.commit import Closing, Part, commit
@@ -27,7 +26,7 @@ from lakeward.imaging.discovery import Original, find
 from lakeward.imaging.process import CODE_VERSION, Recipe
 from lakeward.imaging.runs import insert_run, intake_lock, prepared_session, quarantine_folder, run_folder, update_run
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS
-from lakeward.imaging.worker import COUNT, WORK, Task
+from lakeward.imaging.worker import COUNT, Task, write_list
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.progress import Progress, progress
@@ -207,11 +206,12 @@ def _part(
     """Process and commit one part of a run."""
     ledger = run_folder(run_id) / uuid.uuid4().hex
     ledger.mkdir()
-    task = Task(recipe, run_id, str(ledger), str(quarantine_folder()))
-    rows = pa.Table.from_pylist([{name: getattr(file, name) for name in WORK.names} for file in part], WORK)
-    files = spark.createDataFrame(rows).repartition(_tasks(len(part)))
+    write_list(part, ledger)
+    tasks = _tasks(len(part))
+    task = Task(recipe, run_id, str(ledger), str(quarantine_folder()), tasks)
+    rows = spark.range(0, tasks, 1, tasks).mapInArrow(task, PIXELS.spark_schema)
     with _watched(ledger, bar):
-        files.mapInArrow(task, PIXELS.spark_schema).write.format("delta").mode("append").saveAsTable(PIXELS.name)
+        rows.write.format("delta").mode("append").saveAsTable(PIXELS.name)
     settles = frozenset[str]().union(*(file.settles for file in part))
     counts = commit(spark, Part(run_id, ledger, settles, closing))
     shutil.rmtree(ledger)

@@ -1,12 +1,13 @@
 """What a Spark Python worker does: read, process, hand on the heavy results, write down what became of each file.
 
-Only paths come in through the JVM; bytes are read here. The heavy rows go out to ``imaging.pixels``; all that is light,
-and all that is restricted, goes into a ledger in the intake zone, one Parquet file for each finished task.
+Neither paths nor originals go through the JVM, which would leave them in its temporary files: a task gets a number, and
+finds its files in a list in the intake zone. The heavy rows go out to ``imaging.pixels``; all that is light, and all
+that is restricted, goes into a ledger beside the list, one Parquet file for each finished task.
 """
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,7 +37,9 @@ WORK = pa.schema(
         ("accept", pa.string()),
     ]
 )
-"""What comes in for each file: its path as text, where to read it, and codes of reasons that a person has overruled."""
+"""What is listed for each file: its path as text, where to read it, and codes of reasons that a person overruled."""
+
+_LIST = "_work.parquet"  # names that start so are not part of the ledger
 
 LEDGER = pa.schema(
     [
@@ -66,18 +69,21 @@ class Task:
     run_id : str
         The run.
     ledger : str
-        Folder for the ledger of this part of the run.
+        Folder for the list of files and the ledger of this part of the run.
     quarantine : str
         Folder where files that are set aside are copied to.
+    tasks : int
+        How many tasks share the files.
     """
 
     recipe: Recipe
     run_id: str
     ledger: str
     quarantine: str
+    tasks: int
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Process the files of a partition; for `DataFrame.mapInArrow`."""
+        """Process the files of the tasks whose numbers come in; for `DataFrame.mapInArrow`."""
         from pyspark import TaskContext
 
         context: Any = TaskContext.get()
@@ -86,7 +92,7 @@ class Task:
         rows: list[dict[str, Any]] = []
         size = 0
         with _counting(Path(self.ledger) / f"_{name}{COUNT}") as count:
-            for file in (file for batch in batches for file in batch.to_pylist()):
+            for file in self._files(number for batch in batches for number in batch["id"].to_pylist()):
                 entry, row = self._one(file)
                 entries.append(entry)
                 count()
@@ -99,6 +105,11 @@ class Task:
         if rows:
             yield pa.RecordBatch.from_pylist(rows, PIXELS.arrow_schema)
         _write(pa.Table.from_batches(entries, LEDGER), Path(self.ledger) / f"{name}.parquet")
+
+    def _files(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
+        """Files of tasks: neighbors go to different ones, since they often cost alike."""
+        files: list[dict[str, Any]] = pq.read_table(Path(self.ledger) / _LIST, partitioning=None).to_pylist()
+        return [file for number in numbers for file in files[number :: self.tasks]]
 
     def _one(self, file: dict[str, Any]) -> tuple[pa.RecordBatch, dict[str, Any] | None]:
         """Process one file: its line in the ledger, and its row of pixels if it has one."""
@@ -129,6 +140,12 @@ class Task:
             raise Quarantined(Reason.UNFORESEEN, f"{type(error).__name__}: a value does not fit its column") from None
         row = {"pixels_id": pixels_id, "run_id": self.run_id, "dicom": cleaned.dicom, "enhanced": cleaned.enhanced}
         return line, row
+
+
+def write_list(files: Iterable[object], ledger: Path) -> None:
+    """Write down, for `Task`, the files of a part of a run: objects with the attributes of `WORK`."""
+    rows = [{name: getattr(file, name) for name in WORK.names} for file in files]
+    pq.write_table(pa.Table.from_pylist(rows, WORK), ledger / _LIST)
 
 
 def set_aside(content: bytes, copy: Path, scratch: Path) -> None:
