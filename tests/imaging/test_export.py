@@ -24,10 +24,10 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 def test_every_object_gets_its_file_by_study_and_series(story: Any, tmp_path: Path) -> None:
-    assert story.first
-    done = export(tmp_path / "out")
+    of_the_first = f"run_id = '{story.first.run_id}'"
+    done = export(tmp_path / "out", of_the_first)
     written = files(tmp_path / "out")
-    assert written.keys() == stored().keys()
+    assert written.keys() == stored(of_the_first).keys()
     assert (done.written, done.present) == (len(written), 0)
     assert done.bytes == sum(path.stat().st_size for path in written.values())
     for path in written.values():
@@ -38,13 +38,13 @@ def test_every_object_gets_its_file_by_study_and_series(story: Any, tmp_path: Pa
 
 
 def test_a_stopped_export_goes_on_where_it_was(story: Any, tmp_path: Path) -> None:
-    assert story.first
-    export(tmp_path / "out")
+    of_the_first = f"run_id = '{story.first.run_id}'"
+    export(tmp_path / "out", of_the_first)
     whole = files(tmp_path / "out")
     lost, cut = list(whole.values())[:2]
     lost.unlink()
     cut.write_bytes(b"half")
-    done = export(tmp_path / "out")
+    done = export(tmp_path / "out", of_the_first)
     assert (done.written, done.present) == (2, len(whole) - 2)
     assert files(tmp_path / "out") == whole
 
