@@ -18,7 +18,7 @@ from itertools import groupby
 import numpy as np
 from screens import Mask, Screen, make
 
-from lakeward.imaging.burned_in import find_text
+from lakeward.imaging.pixels.burned_in import find_text
 from lakeward.imaging.reasons import Quarantined
 
 GONE = 0.95

@@ -18,13 +18,14 @@ from pathlib import Path
 
 import pydicom
 
-from lakeward.imaging import gates, header
-from lakeward.imaging.enhance import EnhanceParameters, encode_frame, enhance
-from lakeward.imaging.pixels import frames
-from lakeward.imaging.process import Recipe, deidentify, process
-from lakeward.imaging.profile import load_profile
-from lakeward.imaging.reading import read_object
-from lakeward.imaging.writing import encode
+from lakeward.imaging.deidentification import gates
+from lakeward.imaging.deidentification.profile import load_profile
+from lakeward.imaging.objects import header
+from lakeward.imaging.objects.reading import read_object
+from lakeward.imaging.objects.writing import encode
+from lakeward.imaging.pipeline.process import Recipe, deidentify, process
+from lakeward.imaging.pixels.decoding import frames
+from lakeward.imaging.pixels.enhance import EnhanceParameters, encode_frame, enhance
 
 ROUNDS = 5
 MAKE_CT = Path(__file__).parents[2] / "data-samples" / "make_ct.py"

@@ -14,14 +14,14 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
 
-from lakeward.imaging import pipeline
+from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.demo import Demonstration, demonstrate
-from lakeward.imaging.pipeline import Report, ingest
-from lakeward.imaging.process import Recipe
-from lakeward.imaging.profile import load_profile
-from lakeward.imaging.quarantine import release, retry
+from lakeward.imaging.pipeline import ingest as pipeline
+from lakeward.imaging.pipeline.ingest import Report, ingest
+from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.quarantine import release, retry
+from lakeward.imaging.pipeline.runs import intake_lock
 from lakeward.imaging.reasons import Reason
-from lakeward.imaging.runs import intake_lock
 from lakeward.imaging.tables import TABLES
 from lakeward.workspace.lakehouse import history
 from lakeward.workspace.settings import settings

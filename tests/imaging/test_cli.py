@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lakeward.cli import main
-from lakeward.imaging.quarantine import entries
+from lakeward.imaging.pipeline.quarantine import entries
 
 Run = Callable[..., tuple[int, str, str]]
 COMMANDS = [

@@ -7,7 +7,7 @@ import nbformat
 
 from lakeward.imaging.cli import _screen
 from lakeward.imaging.demo import Demonstration
-from lakeward.imaging.discovery import find
+from lakeward.imaging.pipeline.discovery import find
 from lakeward.imaging.report import write_report
 from lakeward.imaging.samples import sample_folder
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakeward.imaging.demo import Demonstration
-from lakeward.imaging.export import export
+from lakeward.imaging.pipeline.export import export
 from lakeward.imaging.tables import FILES
 
 

@@ -30,11 +30,11 @@ def ingest(
 
     Example: lakeward imaging ingest /data/pacs --profile research
     """
-    from lakeward.imaging import pipeline
     from lakeward.imaging.parameters import recipe, source_folder
+    from lakeward.imaging.pipeline.ingest import ingest as ingest_folder
 
     chosen = recipe(profile, clip_limit=clip_limit, tiles=tiles)
-    _show_run(pipeline.ingest(source_folder(source), chosen, reprocess=reprocess).model_dump(), json)
+    _show_run(ingest_folder(source_folder(source), chosen, reprocess=reprocess).model_dump(), json)
 
 
 @app.command()
@@ -51,8 +51,8 @@ def deidentify(
 
     Example: lakeward imaging deidentify /data/pacs /data/clean --profile basic --json
     """
-    from lakeward.imaging.files import deidentify_folder
     from lakeward.imaging.parameters import recipe, source_folder
+    from lakeward.imaging.pipeline.files import deidentify_folder
 
     done = deidentify_folder(source_folder(source), destination, recipe(profile), quarantine)
     _show_run(done.model_dump(), json)
@@ -68,7 +68,7 @@ def export(
 
     Example: lakeward imaging export /data/out --where "modality = 'CT'"
     """
-    from lakeward.imaging import export as exporting
+    from lakeward.imaging.pipeline import export as exporting
 
     done = exporting.export(destination, where).model_dump()
     _print(done, json, f"{done['written']} files written to {destination}, {done['present']} were there already.")
@@ -117,7 +117,7 @@ def quarantine_list(
 
     Example: lakeward imaging quarantine list --json
     """
-    from lakeward.imaging.quarantine import entries
+    from lakeward.imaging.pipeline.quarantine import entries
 
     found = entries(closed=closed)
     lines = [f"{e.source_hmac[:12]}  {e.reason:<28} {e.size_bytes:>12,} bytes  {e.status}" for e in found]
@@ -132,7 +132,7 @@ def quarantine_show(
 
     Example: lakeward imaging quarantine show 3f2a
     """
-    from lakeward.imaging.quarantine import entry
+    from lakeward.imaging.pipeline.quarantine import entry
 
     held = entry(name)
     more = {"explanation": held.reason.explain, "releasable": held.reason.releasable, "copy": str(held.path)}
@@ -153,7 +153,7 @@ def quarantine_retry(
     Example: lakeward imaging quarantine retry --profile my-profile.yaml
     """
     from lakeward.imaging.parameters import recipe
-    from lakeward.imaging.quarantine import retry
+    from lakeward.imaging.pipeline.quarantine import retry
 
     _show_run(retry(recipe(profile, clip_limit=clip_limit, tiles=tiles), names or None).model_dump(), json)
 
@@ -172,7 +172,7 @@ def quarantine_release(
     Example: lakeward imaging quarantine release 3f2a --reason "All frames were looked at: no text"
     """
     from lakeward.imaging.parameters import recipe
-    from lakeward.imaging.quarantine import release
+    from lakeward.imaging.pipeline.quarantine import release
 
     _show_run(release(name, reason, recipe(profile, clip_limit=clip_limit, tiles=tiles)).model_dump(), json)
 

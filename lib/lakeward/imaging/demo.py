@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.parameters import KEY_NAME
+from lakeward.imaging.pipeline.runs import intake
 from lakeward.imaging.report import write_report
-from lakeward.imaging.runs import intake
 from lakeward.imaging.samples import sample_folder
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
 from lakeward.workspace.errors import ConfigurationError, MissingSecret

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from lakeward.imaging.enhance import EnhanceParameters
-from lakeward.imaging.process import Recipe
-from lakeward.imaging.profile import load_profile
+from lakeward.imaging.deidentification.profile import load_profile
+from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pixels.enhance import EnhanceParameters
 from lakeward.imaging.samples import sample_folder
 from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.notebooks import Parameters

@@ -11,9 +11,9 @@ import cv2
 import pandas as pd
 from pydicom.datadict import dictionary_description, dictionary_has_tag, repeater_has_tag
 
-from lakeward.imaging.enhance import Picture, decode_frame, display
-from lakeward.imaging.pixels import frames
-from lakeward.imaging.reading import read_object
+from lakeward.imaging.objects.reading import read_object
+from lakeward.imaging.pixels.decoding import frames
+from lakeward.imaging.pixels.enhance import Picture, decode_frame, display
 from lakeward.imaging.reasons import Reason
 from lakeward.workspace.settings import on_databricks
 

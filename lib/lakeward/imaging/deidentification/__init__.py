@@ -1,0 +1,1 @@
+"""De-identification of headers by DICOM PS3.15 Annex E."""

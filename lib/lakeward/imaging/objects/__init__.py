@@ -1,0 +1,1 @@
+"""DICOM objects as files: reading them in bounds, describing them, writing them."""

@@ -1,0 +1,1 @@
+"""From folders into Delta tables and files, and out again."""

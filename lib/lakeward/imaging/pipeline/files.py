@@ -1,0 +1,231 @@
+"""Files to files: a folder of DICOM files into a folder of de-identified ones, without tables and without Spark."""
+
+import csv
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from lakeward.imaging.objects.writing import place
+from lakeward.imaging.pipeline.discovery import Original, find
+from lakeward.imaging.pipeline.process import Recipe, deidentify, load
+from lakeward.imaging.pipeline.worker import set_aside
+from lakeward.imaging.reasons import Quarantined, Reason
+from lakeward.workspace.errors import ConfigurationError
+from lakeward.workspace.events import Event, record
+from lakeward.workspace.locks import exclusive
+from lakeward.workspace.progress import progress
+from lakeward.workspace.settings import settings
+
+_CHUNK = 16
+_INDEX = "index.csv"
+
+
+class Summary(BaseModel):
+    """What came of a folder: ``read = written + quarantined``.
+
+    Attributes
+    ----------
+    read, written, quarantined : int
+        Files of the source: all; those with a new file; those set aside.
+    duplicates : int
+        Those of the written whose new file is the same as another's.
+    by_reason : dict of str to int
+        Quarantined files by the code of their reason.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    read: int
+    written: int
+    duplicates: int
+    quarantined: int
+    by_reason: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What every process is told."""
+
+    recipe: Recipe
+    parts: Path
+    quarantine: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of one file: a finished part with its UIDs (study, series, object) and hash, or a reason."""
+
+    original: Original
+    name: str = ""
+    reason: Reason | None = None
+    part: Path = Path()
+    uids: tuple[str, str, str] = ("", "", "")
+    sha256: str = ""
+
+
+def deidentify_folder(source: Path, destination: Path, recipe: Recipe, quarantine: Path | None = None) -> Summary:
+    """De-identify every file under a folder.
+
+    New files are named by pseudonyms, ``<study>/<series>/<object>.dcm``. Each is written whole or not at all, so a run
+    that was stopped can be run again; what it was at work on is in the hidden folder ``.parts`` and goes then.
+
+    Parameters
+    ----------
+    source : Path
+        Folder with the originals; it is only read.
+    destination : Path
+        Folder for the new files.
+    recipe : Recipe
+        Profile, key and limits.
+    quarantine : Path, optional
+        Folder for copies of what is set aside, named by keyed HMAC and readable by the owner alone, with an
+        ``index.csv`` of the original paths. It holds patient data.
+
+    Raises
+    ------
+    ConfigurationError
+        If one of the folders lies in another, or `source` does not exist.
+    Busy
+        If another process is writing to `destination`.
+    EventNotRecorded
+        If it can't be recorded; then nothing is written.
+    """
+    folders = [folder.resolve() for folder in (source, destination, quarantine) if folder]
+    _refuse_nested(folders)
+    originals = find(folders[0])
+    details = {"files": len(originals), "profile": recipe.profile.name, "key_id": recipe.pseudonyms.key_id}
+    record(Event(type="imaging.deidentify.started", object=recipe.profile_hash, details=details))
+    reasons: Counter[str] = Counter()
+    settled = _Settled(folders[1])
+    aside: list[_Outcome] = []
+    with _parts(folders[1]) as parts, progress("De-identifying", len(originals), "file") as bar:
+        for outcome in _outcomes(originals, _Job(recipe, parts, _restricted(quarantine))):
+            if outcome.reason:
+                reasons[outcome.reason] += 1
+                aside.append(outcome)
+            else:
+                settled.add(outcome)
+            bar.advance()
+        if quarantine:
+            _write_index(quarantine / _INDEX, aside)
+    return Summary(
+        read=len(originals),
+        written=len(originals) - len(aside),
+        duplicates=settled.duplicates,
+        quarantined=len(aside),
+        by_reason=dict(sorted(reasons.items())),
+    )
+
+
+def _refuse_nested(folders: list[Path]) -> None:
+    for one in folders:
+        for other in folders:
+            if one is not other and one.is_relative_to(other):
+                raise ConfigurationError(f"{one} lies in {other}: give separate folders.")
+
+
+def _restricted(quarantine: Path | None) -> Path | None:
+    if quarantine:
+        quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
+        quarantine.chmod(0o700)
+    return quarantine
+
+
+@contextmanager
+def _parts(destination: Path) -> Iterator[Path]:
+    """Make a folder for files that are being written, for this process alone, and remove it with all that is left."""
+    name = hashlib.sha256(os.fsencode(destination)).hexdigest()[:16]
+    with exclusive(settings().home / ".locks" / f"deidentify-{name}.lock", wait_s=0):
+        folder = destination / ".parts"
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+
+def _outcomes(originals: list[Original], job: _Job) -> Iterable[_Outcome]:
+    """Outcomes in the order of the originals, so that names given to equal UIDs do not depend on timing."""
+    if len(originals) <= _CHUNK:
+        yield from (_one(original, job) for original in originals)
+        return
+    # Not forked from this process, whose other threads may hold locks.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(mp_context=context, initializer=_start_worker, initargs=(job,)) as pool:
+        todo = iter(originals)
+        while some := list(islice(todo, 4096)):  # bounded: a million files are not queued at once
+            yield from pool.map(_one_in_worker, some, chunksize=_CHUNK)
+
+
+_worker_job: _Job
+
+
+def _start_worker(job: _Job) -> None:
+    global _worker_job
+    _worker_job = job
+
+
+def _one_in_worker(original: Original) -> _Outcome:
+    return _one(original, _worker_job)
+
+
+def _one(original: Original, job: _Job) -> _Outcome:
+    name, content = "", b""
+    try:
+        content = load(Path(original.path), job.recipe)
+        name = job.recipe.pseudonyms.source(content)
+        new, cleaned = deidentify(content, job.recipe)
+    except Quarantined as refusal:
+        if name and job.quarantine:
+            set_aside(content, job.quarantine / name, job.quarantine)
+        return _Outcome(original, name, refusal.reason)
+    ds, sha256 = cleaned.dataset, hashlib.sha256(new).hexdigest()
+    part = job.parts / job.recipe.pseudonyms.source(os.fsencode(original.path))
+    part.write_bytes(new)
+    study, series, instance = (str(ds.get(f"{level}InstanceUID") or "") for level in ("Study", "Series", "SOP"))
+    return _Outcome(original, name, part=part, uids=(study, series, instance), sha256=sha256)
+
+
+class _Settled:
+    """New files under their names, each content once; a second object with the same UID gets a name of its own."""
+
+    def __init__(self, destination: Path) -> None:
+        self.destination = destination
+        self.duplicates = 0
+        self._hashes: dict[tuple[str, str, str], set[str]] = {}
+
+    def add(self, outcome: _Outcome) -> None:
+        """Give a finished part its name."""
+        hashes = self._hashes.setdefault(outcome.uids, set())
+        if outcome.sha256 in hashes:
+            self.duplicates += 1
+            outcome.part.unlink()
+            return
+        path = self.destination / place(*outcome.uids, outcome.sha256, only=not hashes)
+        hashes.add(outcome.sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        outcome.part.replace(path)
+
+
+def _write_index(path: Path, aside: list[_Outcome]) -> None:
+    """List what is set aside, with that of earlier runs."""
+    rows = {(outcome.name, str(outcome.reason), outcome.original.name) for outcome in aside}
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as old:
+            rows |= {(row["name"], row["reason"], row["path"]) for row in csv.DictReader(old)}
+    part = path.with_suffix(".part")
+    with open(part, "w", encoding="utf-8", newline="", opener=lambda p, flags: os.open(p, flags, 0o600)) as new:
+        csv.writer(new).writerows([("name", "reason", "path"), *sorted(rows)])
+    part.replace(path)

@@ -1,0 +1,85 @@
+"""The restricted zone's folders, and the record of each run: started, ended, or found dead."""
+
+import shutil
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakeward.imaging.pipeline.commit import drop_pixels
+from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe
+from lakeward.imaging.tables import IMAGES, PIXELS, RUNS, TABLES
+from lakeward.workspace.locks import exclusive
+from lakeward.workspace.settings import settings
+from lakeward.workspace.spark import session
+from lakeward.workspace.tables import ensure
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def intake() -> Path:
+    """Return the folder of the restricted zone, which only its owner can enter."""
+    return _restricted(settings().home / "intake")
+
+
+def quarantine_folder() -> Path:
+    """Return the folder where originals that are set aside are kept, named by their HMAC."""
+    return _restricted(intake() / "quarantine")
+
+
+def run_folder(run_id: str) -> Path:
+    """Return the folder for what a run writes down; it is there for as long as something of the run is unfinished."""
+    return _restricted(_restricted(intake() / "runs") / run_id)
+
+
+def _restricted(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    return folder
+
+
+def intake_lock() -> AbstractContextManager[None]:
+    """Lock out other runs for as long as the block lasts; another one waits a minute, then ends as Busy."""
+    return exclusive(intake() / "ingest.lock")
+
+
+def prepared_session() -> "SparkSession":
+    """Return the session with the imaging tables in it, and the leftovers of runs that died put away.
+
+    Call it under the lock on the intake zone: a run whose folder is still there is then known to be dead.
+    """
+    spark = session()
+    ensure(spark, *TABLES)
+    for folder in sorted(intake().glob("runs/*")):
+        _drop_pixels_without_image(spark, folder.name)
+        update_run(spark, folder.name, "INTERRUPTED")
+        shutil.rmtree(folder)
+    return spark
+
+
+def insert_run(spark: "SparkSession", run_id: str, started: datetime, recipe: Recipe) -> None:
+    """Record that a run has started; its folder comes first, which tells if it dies."""
+    run_folder(run_id)
+    row: dict[str, Any] = dict.fromkeys(column.name for column in RUNS.columns)
+    row |= {"run_id": run_id, "state": "RUNNING", "started_at": started, "profile": recipe.profile.name}
+    row |= {"profile_hash": recipe.profile_hash, "key_id": recipe.pseudonyms.key_id, "code_version": CODE_VERSION}
+    frame = spark.createDataFrame([row], RUNS.spark_schema)
+    frame.write.format("delta").mode("append").saveAsTable(RUNS.name)
+
+
+def update_run(spark: "SparkSession", run_id: str, state: str, **counts: float) -> None:
+    """Record how a run that was running has ended."""
+    sets = ", ".join(f"{name} = {value}" for name, value in counts.items())
+    spark.sql(
+        f"UPDATE {RUNS.name} SET state = '{state}', ended_at = current_timestamp(){', ' if sets else ''}{sets} "
+        f"WHERE run_id = '{run_id}' AND state = 'RUNNING'"
+    )
+
+
+def _drop_pixels_without_image(spark: "SparkSession", run_id: str) -> None:
+    """Drop what a run stored and did not come to commit."""
+    stored, images = (
+        spark.table(table.name).where(f"run_id = '{run_id}'").select("pixels_id") for table in (PIXELS, IMAGES)
+    )
+    drop_pixels(spark, run_id, set(stored.join(images, "pixels_id", "left_anti").toArrow()["pixels_id"].to_pylist()))

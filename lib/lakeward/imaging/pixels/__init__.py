@@ -1,0 +1,1 @@
+"""Frames: decoded, enhanced, searched for text, blacked out."""

@@ -1,0 +1,201 @@
+"""Text in pictures: where it is, by the detector of PP-OCR, run on the processor by onnxruntime.
+
+All that looks like text is found, whatever it says; reading serves only to let through marks that name nobody: the
+letters of an orientation, units, the numbers of a scale. The models are inside the package rapidocr, whose own
+pipeline is not used to detect: it takes an error for a picture without text, and stops at 1,000 boxes.
+"""
+
+import re
+from functools import cache
+from importlib.resources import files
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from lakeward.imaging.pixels.enhance import Picture
+from lakeward.imaging.reasons import Quarantined, Reason
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from rapidocr import RapidOCR
+    from rapidocr.ch_ppocr_rec import TextRecOutput
+
+_DETECTOR, _READER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
+
+_LEAST_SIDE = 480
+"""Shorter side, pixels, that a smaller picture is enlarged to, or as near as `_MOST_ENLARGED` allows."""
+_MOST_ENLARGED = 3.0
+_TILE, _OVERLAP = 640, 96
+"""Longest side of what is searched at once, and what neighbors share; multiples of 32. In a large empty picture the
+detector misses a lone word (half of them at 1,024 pixels on a side, none up to 640)."""
+_LARGE = 2048
+"""Longer side above which letters may be so large that a smaller picture is searched too."""
+_TEXT = 0.3
+"""Of the detector's output: its makers' threshold."""
+_SURE = 0.5
+_GROWTH = 1.6
+"""The detector's areas are text shrunk by a part of its size: this grows them back (its makers' unclip ratio)."""
+_MARGIN = 2
+_TALLEST = 96
+"""Pixels on a side above which an area is no line of text but a texture that the detector takes for one."""
+_SOFTENING = 1.0
+"""Standard deviation, pixels, that makes speckle disappear for the detector, and no text of legible size."""
+
+_MARK = re.compile(r"[LRAPHF]|cm|mm|-?\d{1,2}(\.\d)?( ?[cm]m)?")
+_LONGEST_MARK = 4.0
+_SURELY_READ = 0.9
+_ALONE = 3.0
+"""Heights that must be free of other text at both sides of a mark: three numbers in a row may be a date."""
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels: the first column and row in it, and the first ones after it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def find_text(picture: Picture) -> list[Box]:
+    """Find all text in a picture but lone orientation marks, units, and numbers of scales.
+
+    Parameters
+    ----------
+    picture : numpy.ndarray
+        uint8 of shape (rows, columns[, 3]), from `lakeward.imaging.pixels.enhance.display`.
+
+    Returns
+    -------
+    list of Box
+        Each inside the picture.
+
+    Raises
+    ------
+    Quarantined
+        BURNED_IN_RISK, if large areas look like text to the detector: there may be some in them.
+    """
+    to_bgr = cv2.COLOR_RGB2BGR if picture.ndim == 3 else cv2.COLOR_GRAY2BGR
+    colored = np.asarray(cv2.cvtColor(picture, to_bgr), np.uint8)  # what the models were trained on
+    boxes, vague = _search(colored)
+    if vague:
+        inside, vaguer = _search(np.asarray(cv2.GaussianBlur(colored, (0, 0), _SOFTENING), np.uint8))
+        if vaguer:
+            raise Quarantined(Reason.BURNED_IN_RISK, "its texture can't be told from text")
+        boxes = [box for box in boxes if not any(_touch(box, area) for area in vague)] + inside
+    return [box for box in boxes if not _is_mark(box, boxes, colored)]
+
+
+def _search(picture: Picture) -> tuple[list[Box], list[Box]]:
+    """Return where lines of text are, and areas that are too large for one."""
+    rows, columns = picture.shape[:2]
+    enlarged = min(_MOST_ENLARGED, max(1.0, _LEAST_SIDE / min(rows, columns)))
+    scales = [enlarged] if max(rows, columns) <= _LARGE else [1.0, _LARGE / 2 / max(rows, columns)]
+    lines: list[Box] = []
+    vague: list[Box] = []
+    for scale in scales:
+        for area in _areas(picture, scale):
+            if min(area.right - area.left, area.bottom - area.top) * scale > _TALLEST:
+                vague.append(area)
+            else:
+                lines.append(_grown(area, scale, rows, columns))
+    return lines, vague
+
+
+def _areas(picture: Picture, scale: float) -> list[Box]:
+    """Where the detector sees text, as it shrinks it, in the picture's pixels."""
+    rows, columns = (max(32, round(side * scale / 32) * 32) for side in picture.shape[:2])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    scaled = np.asarray(cv2.resize(picture, (columns, rows), interpolation=method), np.uint8)
+    seen = np.zeros((rows, columns), np.float32)
+    for place in product(_tiles(rows), _tiles(columns)):
+        seen[place] = np.maximum(seen[place], _detect(scaled[place]))
+    down, across = picture.shape[0] / rows, picture.shape[1] / columns
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((seen > _TEXT).astype(np.uint8), connectivity=8)
+    best = np.zeros(count, np.float32)
+    np.maximum.at(best, labels.ravel().astype(np.intp), seen.ravel())
+    return [
+        Box(int(x * across), int(y * down), int(np.ceil((x + w) * across)), int(np.ceil((y + h) * down)))
+        for (x, y, w, h, _), sure in zip(stats[1:], best[1:], strict=True)
+        if sure > _SURE
+    ]
+
+
+def _tiles(side: int) -> list[slice]:
+    """As few equal parts as can be; `side` and their lengths are multiples of 32, as the detector wants them."""
+    count = max(1, -((_OVERLAP - side) // (_TILE - _OVERLAP)))
+    length = min(side, -(-(side + (count - 1) * _OVERLAP) // (count * 32)) * 32)
+    starts = (index * (side - length) // max(1, count - 1) for index in range(count))
+    return [slice(start, start + length) for start in starts]
+
+
+def _detect(tile: Picture) -> npt.NDArray[np.float32]:
+    scaled = (tile.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
+    session = _detector()
+    (seen,) = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(scaled)})
+    return np.asarray(seen[0, 0], np.float32)
+
+
+def _grown(area: Box, scale: float, rows: int, columns: int) -> Box:
+    width, height = area.right - area.left, area.bottom - area.top
+    grow = int(np.ceil(_GROWTH * width * height / (2 * (width + height)) + _MARGIN / max(1.0, scale)))
+    return Box(
+        max(0, area.left - grow),
+        max(0, area.top - grow),
+        min(columns, area.right + grow),
+        min(rows, area.bottom + grow),
+    )
+
+
+def _touch(one: Box, other: Box, apart: float = 0) -> bool:
+    """Whether two boxes meet, or have less than `apart` columns between them in the same rows."""
+    return (
+        one.left - apart < other.right
+        and other.left < one.right + apart
+        and one.top < other.bottom
+        and other.top < one.bottom
+    )
+
+
+def _is_mark(box: Box, boxes: list[Box], picture: Picture) -> bool:
+    """Whether a box stands alone in its line and holds a mark that names nobody."""
+    width, height = box.right - box.left, box.bottom - box.top
+    if width > _LONGEST_MARK * height or any(_touch(box, other, _ALONE * height) for other in boxes if other != box):
+        return False
+    cut = np.ascontiguousarray(picture[box.top : box.bottom, box.left : box.right])
+    read = cast("TextRecOutput", _reader()(cut, use_det=False, use_cls=False, use_rec=True))
+    return any(
+        score >= _SURELY_READ and _MARK.fullmatch(text.strip()) is not None
+        for text, score in zip(read.txts or (), read.scores or (), strict=True)
+    )
+
+
+@cache
+def _detector() -> "InferenceSession":
+    from onnxruntime import InferenceSession, SessionOptions  # takes half a second, and few objects need it
+
+    options = SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # Spark already runs a worker on each core
+    options.enable_cpu_mem_arena = False
+    return InferenceSession(_model(_DETECTOR), options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def _reader() -> "RapidOCR":
+    from rapidocr import RapidOCR
+
+    engine = {"intra_op_num_threads": 1, "inter_op_num_threads": 1}
+    return RapidOCR(
+        params={
+            "Global.log_level": "critical",
+            "Rec.model_path": _model(_READER),
+            **{f"EngineConfig.onnxruntime.{name}": value for name, value in engine.items()},
+        }
+    )
+
+
+def _model(name: str) -> str:
+    return str(files("rapidocr").joinpath("models", name))

@@ -1,0 +1,216 @@
+"""Frames as a person sees them, and enhanced: contrast-limited adaptive histogram equalization.
+
+Everything here ends in 8 bits. OpenCV's CLAHE gives a 16-bit image 65,536 bins; a tile of 64 x 64 then has less than
+one pixel in each, the clip limit never acts, and it costs nine times as much. On a windowed 8-bit image the bins fit
+the data and the limit acts; as the limit bounds the slope, 8 bits stay enough for the usual 1 to 4.
+"""
+
+from contextlib import suppress
+
+import cv2
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+from pydicom.uid import UID
+
+from lakeward.imaging.objects.reading import contained
+from lakeward.imaging.pixels.decoding import Frame
+from lakeward.imaging.reasons import Quarantined, Reason
+
+_Shades = npt.NDArray[np.float64]
+Picture = npt.NDArray[np.uint8]
+
+cv2.setNumThreads(1)  # Spark already runs a worker on each core
+
+_FUNCTIONAL_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
+_NOT_PICTURES = ("Segmentation Storage", "RT Dose Storage", "Parametric Map Storage")
+_PERCENTILES = (0.5, 99.5)
+_BEYOND = 1e9
+_LONGEST_TABLE = 1 << 16
+_SMALLEST_TILE = 16
+"""Pixels on a side: 256, as many as there are bins."""
+
+
+class EnhanceParameters(BaseModel):
+    """How frames are enhanced.
+
+    Attributes
+    ----------
+    enabled : bool
+        Whether they are at all.
+    clip_limit : float
+        Greatest slope of the equalizing curve, over that of a flat histogram; 1 changes next to nothing (Zuiderveld,
+        "Contrast limited adaptive histogram equalization", Graphics Gems IV, 1994).
+    tiles : int
+        Tiles along each side; fewer in images so small that a tile would have fewer pixels than there are gray levels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    clip_limit: float = Field(default=2.0, ge=1, le=64)
+    tiles: int = Field(default=8, ge=1, le=64)
+
+
+def is_enhanceable(ds: FileDataset, parameters: EnhanceParameters) -> bool:
+    """Whether enhancement makes sense: not for segmentations, doses and maps, whose values stand for themselves."""
+    with contained(Reason.UNDECODABLE_PIXELS):
+        is_picture = not UID(str(ds.get("SOPClassUID", ""))).name.endswith(_NOT_PICTURES)
+        return parameters.enabled and is_picture and ds.get("BitsAllocated") != 1
+
+
+def enhance(frame: Frame, ds: FileDataset, parameters: EnhanceParameters, index: int = 0) -> Frame:
+    """Enhance one frame.
+
+    The modality and VOI transforms come first, MONOCHROME1 is turned to display sense, then CLAHE equalizes the
+    luminance; hue and saturation stay. The same input always gives the same output.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray
+        From `lakeward.imaging.pixels.decoding.frames`.
+    ds : pydicom.dataset.FileDataset
+        The object that it is from.
+    parameters : EnhanceParameters
+        Strength and tiling.
+    index : int
+        The frame's place in the object, from 0; it may have its own window.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 of shape (rows, columns[, 3]); or `frame` itself where `is_enhanceable` says no.
+
+    Raises
+    ------
+    Quarantined
+        As `display`.
+    """
+    if not is_enhanceable(ds, parameters):
+        return frame
+    shown = display(frame, ds, index)
+    if shown.min() == shown.max():
+        return shown
+    if shown.ndim == 2:
+        return _equalize(shown, parameters)
+    lab = cv2.cvtColor(shown, cv2.COLOR_RGB2LAB)
+    lab[..., 0] = _equalize(np.ascontiguousarray(lab[..., 0]), parameters)
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
+
+
+def _equalize(gray: Picture, parameters: EnhanceParameters) -> Picture:
+    down, across = (max(1, min(parameters.tiles, side // _SMALLEST_TILE)) for side in gray.shape)
+    clahe = cv2.createCLAHE(clipLimit=parameters.clip_limit, tileGridSize=(across, down))
+    return np.asarray(clahe.apply(gray), np.uint8)
+
+
+def display(frame: Frame, ds: FileDataset, index: int = 0) -> Picture:
+    """Return one frame as a viewer would show it, in 8 bits.
+
+    Gray values go through the modality transform and the first VOI transform (PS3.3 C.11.1, C.11.2), a LUT before a
+    window. Where there is none, or an invalid one, the middle 99 percent of the values are stretched.
+
+    Parameters
+    ----------
+    frame, ds, index
+        As for `enhance`.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 of shape (rows, columns[, 3]).
+
+    Raises
+    ------
+    Quarantined
+        UNDECODABLE_PIXELS, if the description of the pixels contradicts itself.
+    """
+    with contained(Reason.UNDECODABLE_PIXELS):
+        if frame.ndim == 3:
+            return _color(frame, ds)
+        shown = (
+            frame.astype(np.uint8) * np.uint8(255) if ds.BitsAllocated == 1 else _gray(frame, _transforms(ds, index))
+        )
+        return ~shown if ds.PhotometricInterpretation == "MONOCHROME1" else shown
+
+
+def _color(frame: Frame, ds: Dataset) -> Picture:
+    entries_fill_the_type = ds.PhotometricInterpretation == "PALETTE COLOR"
+    bits = frame.dtype.itemsize * 8 if entries_fill_the_type else int(ds.BitsStored)
+    return np.right_shift(frame, max(bits - 8, 0)).astype(np.uint8, copy=False)
+
+
+def _transforms(ds: FileDataset, index: int) -> Dataset:
+    """Return a data set whose top level has the frame's own transforms (PS3.3 C.7.6.16.2.9 and .10)."""
+    if "SharedFunctionalGroupsSequence" not in ds:
+        return ds
+    merged = Dataset()
+    merged.file_meta = ds.file_meta
+    for keyword in ("BitsStored", "PixelRepresentation", "PhotometricInterpretation"):
+        setattr(merged, keyword, ds.get(keyword))
+    of_this_frame = ds.get("PerFrameFunctionalGroupsSequence", [])[index : index + 1]
+    for groups in (*ds.SharedFunctionalGroupsSequence, *of_this_frame):
+        for keyword in _FUNCTIONAL_GROUPS:
+            for item in groups.get(keyword, []):
+                merged.update(item)
+    return merged
+
+
+def _gray(frame: Frame, ds: Dataset) -> Picture:
+    """Shade each value that occurs once, then look the pixels up: pydicom's transforms work in 64-bit floats."""
+    if not np.issubdtype(frame.dtype, np.integer):
+        return _shade(frame, frame, ds)
+    low, high = int(frame.min()), int(frame.max())
+    if high - low > _LONGEST_TABLE:
+        return _shade(frame, frame, ds)
+    table = _shade(np.arange(low, high + 1), frame, ds)
+    return np.take(table, frame.astype(np.int64) - low)
+
+
+def _shade(values: Frame, frame: Frame, ds: Dataset) -> Picture:
+    shaded, black, white = _by_voi(apply_modality_lut(values, ds), ds) or _by_stretch(values, frame, ds)
+    if black == white:
+        return np.zeros(values.shape, np.uint8)
+    return np.asarray(np.clip((shaded - black) * (255 / (white - black)), 0, 255).round(), np.uint8)
+
+
+def _by_voi(values: Frame, ds: Dataset) -> tuple[_Shades, float, float] | None:
+    """Return the values after the VOI transform, and what it makes of black and white; None without a valid one."""
+    with suppress(Quarantined), contained(Reason.UNDECODABLE_PIXELS):
+        shaded = apply_voi_lut(values, ds)
+        if shaded is values:
+            return None
+        if ds.get("VOILUTSequence"):
+            return shaded.astype(np.float64), 0.0, 2.0 ** ds.VOILUTSequence[0].LUTDescriptor[2] - 1
+        black, white = apply_voi_lut(np.array([-_BEYOND, _BEYOND]), ds)
+        return shaded, float(black), float(white)
+    return None
+
+
+def _by_stretch(values: Frame, frame: Frame, ds: Dataset) -> tuple[_Shades, float, float]:
+    shown = frame[np.isfinite(frame)]
+    if isinstance(padding := ds.get("PixelPaddingValue"), int) and np.any(shown != padding):
+        shown = shown[shown != padding]
+    limits = np.percentile(shown.astype(np.float64), _PERCENTILES)
+    black, white = np.sort(apply_modality_lut(limits, ds))
+    return apply_modality_lut(values, ds).astype(np.float64), float(black), float(white)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """Encode a frame as lossless JPEG XL (ISO/IEC 18181), at the effort that costs least.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray
+        uint8 or uint16 of shape (rows, columns) or, as RGB, (rows, columns, 3).
+    """
+    return bytes(imagecodecs.jpegxl_encode(frame, lossless=True, effort=1, numthreads=1))
+
+
+def decode_frame(encoded: bytes) -> Frame:
+    """Return the frame that `encode_frame` encoded."""
+    frame: Frame = imagecodecs.jpegxl_decode(encoded, numthreads=1)
+    return frame

@@ -1,0 +1,52 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lakeward.imaging.pipeline import worker
+from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.worker import Task, set_aside
+
+Build = Callable[..., bytes]
+
+
+def entry_of(content: bytes, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """What a task writes down of one file."""
+    path = folder / "object.dcm"
+    path.write_bytes(content)
+    (folder / "aside").mkdir()
+    task = Task(recipe, "run", str(folder), str(folder / "aside"), tasks=1)
+    file = {"path": str(path), "size_bytes": 1, "mtime_ns": 1, "read_from": os.fsencode(path), "accept": ""}
+    entry: dict[str, Any] = task._one(file)[0].to_pylist()[0]
+    return entry
+
+
+def test_an_object_that_is_too_large_for_a_row_is_set_aside(
+    build: Build, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "ROW_BYTES", 1000)
+    entry = entry_of(build(1), recipe, tmp_path)
+    assert (entry["outcome"], entry["reason"]) == ("quarantined", "too_large")
+    assert (tmp_path / "aside" / entry["source_hmac"]).read_bytes() == build(1)
+
+
+def test_a_file_is_named_by_its_content_or_if_it_can_not_be_read_by_its_path(
+    build: Build, recipe: Recipe, tmp_path: Path
+) -> None:
+    assert entry_of(build(1), recipe, tmp_path)["source_hmac"] == recipe.pseudonyms.source(build(1))
+    missing = str(tmp_path / "missing")
+    task = Task(recipe, "run", str(tmp_path), str(tmp_path), tasks=1)
+    file = {"path": missing, "size_bytes": 1, "mtime_ns": 1, "read_from": missing.encode(), "accept": ""}
+    (entry,) = task._one(file)[0].to_pylist()
+    assert entry["reason"] == "not_accessible"
+    assert entry["source_hmac"] == recipe.pseudonyms.source(missing.encode())
+
+
+def test_a_copy_is_whole_or_not_there_and_never_readable_by_others(tmp_path: Path) -> None:
+    for _ in range(2):
+        set_aside(b"original", tmp_path / "copy", tmp_path)
+    assert (tmp_path / "copy").read_bytes() == b"original"
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
