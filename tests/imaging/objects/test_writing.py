@@ -22,7 +22,7 @@ def written(recipe: Recipe) -> dict[str, bytes]:
     files = {}
     for path in sorted(TEST_FILES.glob("*.dcm")):
         try:
-            files[path.name] = deidentify(path.read_bytes(), recipe, RELEASABLE)[0]
+            files[path.name] = deidentify(path.read_bytes(), recipe, RELEASABLE).dicom
         except Quarantined:
             continue
     return files
@@ -81,7 +81,7 @@ def test_a_strict_reader_takes_what_is_written(written: dict[str, bytes]) -> Non
 
 
 def test_the_same_object_is_always_the_same_bytes(build: Callable[..., bytes], recipe: Recipe) -> None:
-    assert deidentify(build(1), recipe)[0] == deidentify(build(1), Recipe(recipe.profile, recipe.key))[0]
+    assert deidentify(build(1), recipe).dicom == deidentify(build(1), Recipe(recipe.profile, recipe.key)).dicom
 
 
 def test_files_lie_by_study_and_series() -> None:

@@ -202,7 +202,7 @@ def test_a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
         PIXELS,
         IMAGES,
     )
-    assert sorted(stored["dicom"].to_pylist()) == sorted(deidentify(c, recipe)[0] for c in contents.values())
+    assert sorted(stored["dicom"].to_pylist()) == sorted(deidentify(c, recipe).dicom for c in contents.values())
     held = query(f"SELECT status FROM {QUARANTINE.name} WHERE source_hmac IN ({names})", QUARANTINE).to_pylist()
     assert held == [{"status": "open"}]
     assert orphans() == []

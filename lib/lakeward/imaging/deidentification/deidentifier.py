@@ -3,6 +3,7 @@
 A `Deidentifier` holds nothing of the objects it has seen, so one can serve many files, and many workers agree.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,10 @@ from lakeward.imaging.deidentification.standard import Option
 from lakeward.imaging.deidentification.temporal import is_offset, shift
 from lakeward.imaging.deidentification.values import NUMERIC_BINARY, TEMPORAL, TEXT, dummy, first, is_valid, values
 
-_PATIENT_ID, _PATIENT_NAME, _TIMEZONE_OFFSET = 0x00100020, 0x00100010, 0x00080201
+ALWAYS_REPLACED = frozenset({0x00100010, 0x00100020})
+"""Patient's Name and Patient ID, which get the patient's pseudonym even where they could be emptied."""
+
+_TIMEZONE_OFFSET = 0x00080201
 _CONTENT_SEQUENCE = 0x0040A730
 _PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _ODD = 0x10000
@@ -35,6 +39,15 @@ _WRONG_FORM = Decision("X/Z/D", "value is not of its VR")
 _NAMES_SOMEONE = Decision("X/Z/D", "holds a word of a name or identifier")
 
 
+Change = tuple[Action, str]
+"""The action taken, and the rule behind it."""
+
+
+def changes_json(changes: dict[str, Change]) -> str:
+    """Return what was changed, by path, as JSON."""
+    return json.dumps(changes, separators=(",", ":"))
+
+
 @dataclass(slots=True)
 class Deidentified:
     """What de-identification gives.
@@ -45,26 +58,39 @@ class Deidentified:
         The cleaned data set: the one given, changed in place.
     patient : str
         The patient's pseudonym.
-    changes : dict of str to tuple of (Action, str)
-        Path of each changed element, as ``(0040,0275).(0032,1060)``, with the action taken and the rule behind it.
-        Holds no value.
+    changes : dict of str to Change
+        By the path of each changed element, as ``(0040,0275).(0032,1060)``. Holds no value.
     """
 
     dataset: Dataset
     patient: str
-    changes: dict[str, tuple[Action, str]]
+    changes: dict[str, Change]
 
 
 @dataclass(slots=True)
-class _Object:
-    """What holds for the whole of one object while its elements are visited."""
+class About:
+    """What holds for the whole of one object while its elements are visited.
+
+    Attributes
+    ----------
+    sop_class : str
+        SOP Class UID.
+    identity : str
+        What tells its patient from others.
+    days : int
+        Days that its dates are moved by.
+    identifying, telling : frozenset of str
+        Words of names and identifiers in it: all, and those that point at a person wherever they stand.
+    changes : dict
+        As in `Deidentified`.
+    """
 
     sop_class: str
     identity: str
     days: int
     identifying: frozenset[str]
     telling: frozenset[str]
-    changes: dict[str, tuple[Action, str]] = field(default_factory=dict)
+    changes: dict[str, Change] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +102,7 @@ class _Place:
     clean_text: bool = False
 
     def inside(self, tag: int, clean_text: bool) -> "_Place":
-        return _Place((*self.keywords, keyword_of(tag)), f"{self.tags}{_show(tag)}.", self.clean_text or clean_text)
+        return _Place((*self.keywords, keyword_of(tag)), f"{self.tags}{show(tag)}.", self.clean_text or clean_text)
 
 
 @dataclass(slots=True)
@@ -88,7 +114,7 @@ class _Element:
     item: DataElement | RawDataElement
     plan: Plan
     place: _Place
-    about: _Object
+    about: About
 
     @property
     def kind(self) -> AttributeType:
@@ -155,22 +181,26 @@ class Deidentifier:
         Quarantined
             If overlay planes inside compressed pixel data can't be removed, or a codestream can't be looked through.
         """
-        about = self._about(ds)
+        about = self.about(ds, identity.words(ds))
         overlays.clear_embedded(ds)
         codestreams.clear_text(ds)
-        self._visit(ds, _Place(), about)
+        self.treat(ds, about)
         if masked:
-            about.changes[_show(0x7FE00010)] = ("C", f"{Option.CLEAN_PIXEL_DATA} ({masked} areas)")
+            about.changes[show(0x7FE00010)] = ("C", f"{Option.CLEAN_PIXEL_DATA} ({masked} areas)")
         stamps.stamp(ds, self.profile, pixels_cleaned=masked is not None)
         return Deidentified(ds, self.pseudonyms.patient(about.identity), about.changes)
 
-    def _about(self, ds: Dataset) -> _Object:
+    def about(self, ds: Dataset, identifying: frozenset[str]) -> About:
+        """Return what must be known of an object before its elements can be treated."""
         who = identity.of(ds)
-        identifying = identity.words(ds)
         telling = identity.telling(identifying)
-        return _Object(str(ds.get("SOPClassUID", "")), who, self.pseudonyms.days(who), identifying, telling)
+        return About(str(ds.get("SOPClassUID", "")), who, self.pseudonyms.days(who), identifying, telling)
 
-    def _visit(self, ds: Dataset, place: _Place, about: _Object) -> None:
+    def treat(self, ds: Dataset, about: About) -> None:
+        """Treat elements of the top level of an object, all or a part of them, and note in `about` what changes."""
+        self._visit(ds, _Place(), about)
+
+    def _visit(self, ds: Dataset, place: _Place, about: About) -> None:
         """Treat every element of a data set or item; of private creators only those stay whose blocks are used."""
         is_code = place.clean_text and codes.clean(ds, about.identifying, self.pseudonyms)
         creators = self._creators(ds)
@@ -191,7 +221,7 @@ class Deidentifier:
         for tag in [tag for tag in ds.keys() if tag & _ODD]:
             if tag not in used and creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF) is None:
                 del ds[tag]
-                about.changes.setdefault(place.tags + _show(tag), ("X", PRIVATE.why))
+                about.changes.setdefault(place.tags + show(tag), ("X", PRIVATE.why))
 
     def _creators(self, ds: Dataset) -> dict[int, str]:
         """Private creators by tag, those that are known: others are private elements as all the rest."""
@@ -234,7 +264,7 @@ class Deidentifier:
         self._take[action](element)
         if action == "C" and kind in ("1", "1C"):
             self._fill(element)
-        element.about.changes.setdefault(element.place.tags + _show(element.tag), (action, decision.why))
+        element.about.changes.setdefault(element.place.tags + show(element.tag), (action, decision.why))
 
     def _keep(self, element: _Element) -> None:
         if element.plan.vr == "SQ":
@@ -247,20 +277,20 @@ class Deidentifier:
         capped = [f"{limit:03d}Y" if age.endswith("Y") and int(age[:-1]) > limit else age for age in ages]
         if capped != ages:
             element.set_values(capped)
-            element.about.changes[element.place.tags + _show(element.tag)] = ("C", "max_age")
+            element.about.changes[element.place.tags + show(element.tag)] = ("C", "max_age")
 
     def _remove(self, element: _Element) -> None:
         del element.ds[element.tag]
 
     def _empty(self, element: _Element) -> None:
-        if element.tag in (_PATIENT_ID, _PATIENT_NAME):
+        if element.tag in ALWAYS_REPLACED:
             self._replace(element)
         else:
             element.set(Sequence() if element.plan.vr == "SQ" else None)
 
     def _replace(self, element: _Element) -> None:
         vr = element.plan.vr
-        if element.tag in (_PATIENT_ID, _PATIENT_NAME):
+        if element.tag in ALWAYS_REPLACED:
             nested = bool(element.place.keywords)
             element.set(self.pseudonyms.patient(identity.of(element.ds) if nested else element.about.identity))
         elif vr == "SQ":
@@ -387,8 +417,9 @@ def _element(tag: int, vr: str, value: Any) -> DataElement:
     return DataElement(tag, vr, value, validation_mode=config.IGNORE)
 
 
-def _show(tag: int) -> str:
+def show(tag: int) -> str:
+    """Write a tag as people do."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-_NOBODY = _Object("", "", 0, frozenset(), frozenset())
+_NOBODY = About("", "", 0, frozenset(), frozenset())

@@ -13,11 +13,13 @@ _IDENTIFIERS = (
     "PatientID", "OtherPatientIDs", "PatientBirthDate", "PatientAddress", "PatientTelephoneNumbers", "AccessionNumber",
     "StudyID", "AdmissionID", "MedicalRecordLocator", "ClinicalTrialSubjectID",
 )  # fmt: skip
-_TELLING = {Tag(keyword) for keyword in _IDENTIFIERS} | {
+TELLING = {Tag(keyword) for keyword in _IDENTIFIERS} | {
     tag for tag, entry in DicomDictionary.items() if entry[0] == "PN"
 }
+"""Attributes whose values name persons."""
 _FUNCTIONAL_GROUPS = {0x52009229, 0x52009230}  # many items, and no names in them
-_SEQUENCES = {tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ"} - _FUNCTIONAL_GROUPS
+SEQUENCES = {tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ"} - _FUNCTIONAL_GROUPS
+"""Sequences that are searched for such attributes."""
 _SHORTEST_NUMBER, _SHORTEST_WORD = 5, 3
 
 
@@ -35,7 +37,7 @@ def of(ds: Dataset) -> str:
 
 def words(ds: Dataset) -> frozenset[str]:
     """Return the words, in lower case, of all names and identifiers of persons in an object, at any depth."""
-    texts = (str(value) for item in _nested(ds) for tag in item.keys() & _TELLING for value in values(item[tag].value))
+    texts = (str(value) for item in _nested(ds) for tag in item.keys() & TELLING for value in values(item[tag].value))
     return frozenset(word for text in texts for word in descriptors.words(text))
 
 
@@ -52,7 +54,7 @@ def _is_telling(word: str) -> bool:
 
 def _nested(ds: Dataset) -> Iterator[Dataset]:
     yield ds
-    for tag in ds.keys() & _SEQUENCES:
+    for tag in ds.keys() & SEQUENCES:
         for item in values(ds[tag].value):
             if isinstance(item, Dataset):
                 yield from _nested(item)

@@ -11,7 +11,7 @@ from lakeward.imaging.deidentification.standard import BASIC_PROFILE, EDITION, O
 
 _CODE_VALUE, _SCHEME, _MEANING = Tag("CodeValue"), Tag("CodingSchemeDesignator"), Tag("CodeMeaning")
 _METHODS = {BASIC_PROFILE.value: BASIC_PROFILE.meaning} | {option.code: option.meaning for option in Option}
-_STAMPS = (
+STAMPS = (
     "PatientIdentityRemoved",
     "DeidentificationMethod",
     "DeidentificationMethodCodeSequence",
@@ -30,7 +30,7 @@ def stamp(ds: Dataset, profile: Profile, pixels_cleaned: bool = False) -> None:
     done = [option for option in profile.options if pixels_cleaned or option != Option.CLEAN_PIXEL_DATA]
     codes = {code: _METHODS[code] for code in (BASIC_PROFILE.value, *(option.code for option in done))}
     before = _earlier_methods(ds)
-    for keyword in _STAMPS:
+    for keyword in STAMPS:
         ds.pop(keyword, None)  # also what VR it had
     ds.PatientIdentityRemoved = "YES"
     ds.DeidentificationMethod = [

@@ -10,6 +10,7 @@ from typing import Any
 from pydicom import config
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from lakeward.imaging.columns import COLUMNS, HeaderColumn
@@ -20,6 +21,16 @@ from lakeward.imaging.reasons import Reason
 
 INLINE_CHARACTERS = 1024
 """Binary values up to this length, as base64, stand in the JSON header; longer ones are left out of it."""
+
+_COLUMNS_OF: dict[int, list[HeaderColumn]] = {}
+for _column in COLUMNS:
+    _COLUMNS_OF.setdefault(int(Tag(_column.keyword)), []).append(_column)
+_AGE = int(Tag("PatientAge"))
+EMPTY_ROW: dict[str, Any] = dict.fromkeys((*(column.name for column in COLUMNS), "patient_age_years"))
+"""The columns of an object that has none of their attributes."""
+
+COLUMN_TAGS = frozenset({*_COLUMNS_OF, _AGE})
+"""Tags of the attributes that fill a column of their own."""
 
 _AGE_UNITS = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 
@@ -64,10 +75,22 @@ def read_column(column: HeaderColumn, ds: Dataset) -> Any:
 def columns(ds: Dataset) -> dict[str, Any]:
     """Return the typed columns of a cleaned data set, with those that need more than one attribute."""
     row = {column.name: read_column(column, ds) for column in COLUMNS}
-    row["sop_class"] = UID(row["sop_class_uid"] or "").name or None
     row["patient_age_years"] = age_in_years(str(ds.get("PatientAge") or ""))
+    return completed(row, ds)
+
+
+def completed(row: dict[str, Any], ds: Dataset) -> dict[str, Any]:
+    """Add the columns that need more than one attribute; of `ds` only Number of Frames is looked at."""
+    row["sop_class"] = UID(row["sop_class_uid"] or "").name or None
     row["number_of_frames"] = number_of_frames(ds) if row["rows"] else None
     return row
+
+
+def columns_of(tag: int, ds: Dataset) -> dict[str, Any]:
+    """Return the columns that one attribute fills."""
+    if tag == _AGE:
+        return {"patient_age_years": age_in_years(str(ds.get("PatientAge") or ""))}
+    return {column.name: read_column(column, ds) for column in _COLUMNS_OF.get(tag, ())}
 
 
 def age_in_years(age: str) -> float | None:
@@ -95,6 +118,28 @@ def as_json(ds: Dataset) -> str:
             return _dump(model)
         except ValueError:
             return _dump(json.loads(json.dumps(model), parse_constant=lambda name: None))
+
+
+_QUICK: dict[bytes, tuple[re.Pattern[bytes], Callable[[str], Any]]] = {
+    b"UI": (re.compile(rb"[0-9.]{1,64}\0?"), str),
+    b"DS": (re.compile(rb" *[+-]?\d{1,12}(?:\.\d{1,12})? *"), float),
+    b"IS": (re.compile(rb" *[+-]?\d{1,9} *"), int),
+    b"DA": (re.compile(rb"\d{8}"), str),
+    b"TM": (re.compile(rb"\d{6}(?:\.\d{1,6})? ?"), str),
+}
+
+
+def quick_json(tag: int, encoded: bytes) -> str | None:
+    """Return an Explicit VR element as `as_json` has it; None unless it is one of the commonest kinds."""
+    vr, value = encoded[4:6], encoded[8:]
+    if vr not in _QUICK:
+        return None
+    form, convert = _QUICK[vr]
+    texts = value.split(b"\\")
+    if not all(form.fullmatch(text) for text in texts):
+        return None
+    model = {"vr": vr.decode(), "Value": [convert(text.decode().strip("\0 ")) for text in texts]}
+    return f'"{tag:08X}":{_dump(model)}'
 
 
 def _dump(model: Any) -> str:

@@ -40,7 +40,10 @@ _PREAMBLE = 128
 _FIRST_GROUPS = (b"\x02\x00", b"\x04\x00", b"\x08\x00", b"\x00\x08")
 _NOT_A_FILE_SYNTAX = ("JPIP", "RFC 2557", "XML", "SMPTE", "Papyrus")
 _RUST_PANIC_MODULE = "pyo3_runtime"  # a panic in a decoder written in Rust (pylibjpeg-rle) isn't an Exception
-_LOGGERS = ("pydicom", "pydicom.pixels.utils", "pydicom.pixels.decoders.base", "pydicom.pixels.encoders.base")
+_LOGGERS = [
+    logging.getLogger(name)
+    for name in ("pydicom", "pydicom.pixels.utils", "pydicom.pixels.decoders.base", "pydicom.pixels.encoders.base")
+]
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,27 @@ def read_object(source: bytes | Path, limits: Limits | None = None) -> FileDatas
     data = _load(source, limits)
     with contained(Reason.UNREADABLE):
         return _read(data, limits)
+
+
+def read_elements(data: bytes, limits: Limits) -> tuple[Dataset, int]:
+    """Read some elements of an Explicit VR Little Endian data set, with the same strictness.
+
+    Returns
+    -------
+    tuple of pydicom.Dataset and int
+        The elements, and how many there are with all that they hold.
+
+    Raises
+    ------
+    Quarantined
+        As `read_object`.
+    """
+    with contained(Reason.UNREADABLE):
+        walk = Walk(data, True, limits.max_depth, limits.max_elements)
+        end = walk.data_set(0, len(data), implicit=False)
+        ds = read_dataset(BytesIO(data), False, True, bytelength=end)
+        _compare(ds, walk)
+        return ds, len(walk.tags)
 
 
 def _load(source: bytes | Path, limits: Limits) -> bytes:
@@ -236,16 +260,15 @@ def contained(reason: Reason) -> Iterator[None]:
 @contextmanager
 def silenced() -> Iterator[None]:
     """Drop pydicom's warnings and log messages inside; `contained` does so too."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    before = [logger.disabled for logger in loggers]
+    before = [logger.disabled for logger in _LOGGERS]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for logger in loggers:
+        for logger in _LOGGERS:
             logger.disabled = True
         try:
             yield
         finally:
-            for logger, disabled in zip(loggers, before, strict=True):
+            for logger, disabled in zip(_LOGGERS, before, strict=True):
                 logger.disabled = disabled
 
 

@@ -153,6 +153,20 @@ class Walk:
             raise self._cut("an item without its end", end)
         return at
 
+    def delimited(self, tag: int, vr: str, value: int) -> int:
+        """Walk an explicit element of the top level that has no stated length, and return where it ends.
+
+        Raises
+        ------
+        ValueError
+            If it is neither a sequence nor pixel data.
+        Quarantined
+            As `data_set`.
+        """
+        if vr != "SQ" and tag != PIXEL_DATA:
+            raise ValueError
+        return self._undefined(tag, value, self._end_of_file, implicit=False, depth=0, holds_items=vr == "SQ")
+
     def _only_zeros(self, at: int, end: int) -> bool:
         return not self.data[at : at + 8].strip(b"\0") and self.data.count(0, at, end) == end - at
 

@@ -186,16 +186,14 @@ def _one(original: Original, job: _Job) -> _Outcome:
     try:
         content = load(Path(original.path), job.recipe)
         name = job.recipe.pseudonyms.source(content)
-        new, cleaned = deidentify(content, job.recipe)
+        clean = deidentify(content, job.recipe)
     except Quarantined as refusal:
         if name and job.quarantine:
             set_aside(content, job.quarantine / name, job.quarantine)
         return _Outcome(original, name, refusal.reason)
-    ds, sha256 = cleaned.dataset, hashlib.sha256(new).hexdigest()
     part = job.parts / job.recipe.pseudonyms.source(os.fsencode(original.path))
-    part.write_bytes(new)
-    study, series, instance = (str(ds.get(f"{level}InstanceUID") or "") for level in ("Study", "Series", "SOP"))
-    return _Outcome(original, name, part=part, uids=(study, series, instance), sha256=sha256)
+    part.write_bytes(clean.dicom)
+    return _Outcome(original, name, part=part, uids=clean.uids, sha256=hashlib.sha256(clean.dicom).hexdigest())
 
 
 class _Settled:

@@ -1,27 +1,28 @@
 """One file from bytes to all that is stored of it: the same steps for the Spark pipeline and for files to files."""
 
 import hashlib
-import json
 import stat
 import traceback
 from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from pydicom.dataset import FileDataset
 
 from lakeward import __version__
 from lakeward.imaging.deidentification import gates
-from lakeward.imaging.deidentification.deidentifier import Deidentified, Deidentifier
+from lakeward.imaging.deidentification.bytewise import Unsure
+from lakeward.imaging.deidentification.deidentifier import Deidentified, Deidentifier, changes_json
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.pseudonyms import Pseudonyms
 from lakeward.imaging.objects import header
 from lakeward.imaging.objects.completeness import number_of_frames
 from lakeward.imaging.objects.reading import Limits, contained, read_object, silenced, time_limit
 from lakeward.imaging.objects.writing import encode
+from lakeward.imaging.pipeline.everyday import Everyday
 from lakeward.imaging.pixels import cleaning
 from lakeward.imaging.pixels.decoding import frames, has_pixels
 from lakeward.imaging.pixels.enhance import EnhanceParameters, Picture, display, encode_frame, enhance, is_enhanceable
@@ -76,6 +77,79 @@ class Recipe:
         """The engine under this recipe's profile."""
         return Deidentifier(self.profile, self.pseudonyms)
 
+    @cached_property
+    def everyday(self) -> Everyday:
+        """The fast way through everyday images; it remembers much of those that it has seen."""
+        return Everyday(self.deidentifier, self.limits)
+
+
+class Clean(Protocol):
+    """An object after de-identification; what is not asked for is not worked out.
+
+    Attributes
+    ----------
+    dicom : bytes
+        The new file.
+    patient : str
+        The patient's pseudonym.
+    uids : tuple of str
+        Those of its study, series and object; empty where there is none.
+    image : pydicom.dataset.FileDataset
+        At least what describes its pixels, and the pixels; good until the next object is asked for.
+    changes, header : str
+        JSON of what was changed, and of the new header (DICOM JSON, PS3.18 F).
+    columns : dict
+        The typed columns of ``imaging.images`` that come from the header.
+    """
+
+    @property
+    def dicom(self) -> bytes: ...  # noqa: D102
+    @property
+    def patient(self) -> str: ...  # noqa: D102
+    @property
+    def uids(self) -> tuple[str, str, str]: ...  # noqa: D102
+    @property
+    def image(self) -> FileDataset: ...  # noqa: D102
+    @property
+    def changes(self) -> str: ...  # noqa: D102
+    @property
+    def header(self) -> str: ...  # noqa: D102
+    @property
+    def columns(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """An object that was cleaned as a whole data set."""
+
+    dicom: bytes
+    _done: Deidentified
+
+    @property
+    def patient(self) -> str:
+        return self._done.patient
+
+    @property
+    def uids(self) -> tuple[str, str, str]:
+        study, series, instance = (str(self.image.get(f"{of}InstanceUID") or "") for of in ("Study", "Series", "SOP"))
+        return study, series, instance
+
+    @property
+    def image(self) -> FileDataset:
+        return cast(FileDataset, self._done.dataset)
+
+    @property
+    def changes(self) -> str:
+        return changes_json(self._done.changes)
+
+    @property
+    def header(self) -> str:
+        return header.as_json(self.image)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return header.columns(self.image)
+
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
@@ -116,7 +190,7 @@ def load(path: Path, recipe: Recipe) -> bytes:
         raise Quarantined(Reason.NOT_ACCESSIBLE, type(error).__name__) from None
 
 
-def deidentify(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -> tuple[bytes, Deidentified]:
+def deidentify(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -> Clean:
     """De-identify one file.
 
     Parameters
@@ -127,11 +201,6 @@ def deidentify(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()
         What to do to it.
     accept : set of Reason
         Reasons that a person has overruled for this file.
-
-    Returns
-    -------
-    tuple of bytes and Deidentified
-        The new file, and the data set with what was changed.
 
     Raises
     ------
@@ -148,25 +217,20 @@ def process(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -
     Parameters and errors are those of `deidentify`; an image whose pixels can't be decoded is refused too.
     """
     with time_limit(recipe.seconds), _unforeseen():
-        dicom, cleaned = _deidentify(content, recipe, accept)
-        return Cleaned(dicom, *_describe(dicom, cleaned, recipe))
-
-
-def _describe(dicom: bytes, cleaned: Deidentified, recipe: Recipe) -> tuple[list[bytes], dict[str, Any]]:
-    """The enhanced frames and the columns of a cleaned object."""
-    ds = cast(FileDataset, cleaned.dataset)
-    enhanced, thumbnail = _pictures(ds, recipe)
-    with contained(Reason.UNREADABLE):
-        columns = header.columns(ds)
-    return enhanced, columns | {
-        "patient_id": cleaned.patient,
-        "transfer_syntax_uid": str(ds.file_meta.TransferSyntaxUID),
-        "size_bytes": len(dicom),
-        "content_sha256": hashlib.sha256(dicom).hexdigest(),
-        "changes": json.dumps(cleaned.changes, separators=(",", ":")),
-        "header": header.as_json(ds),
-        "thumbnail": thumbnail,
-    }
+        clean = _deidentify(content, recipe, accept)
+        enhanced, thumbnail = _pictures(clean.image, recipe)
+        with contained(Reason.UNREADABLE):
+            columns = clean.columns
+        columns |= {
+            "patient_id": clean.patient,
+            "transfer_syntax_uid": str(clean.image.file_meta.TransferSyntaxUID),
+            "size_bytes": len(clean.dicom),
+            "content_sha256": hashlib.sha256(clean.dicom).hexdigest(),
+            "changes": clean.changes,
+            "header": clean.header,
+            "thumbnail": thumbnail,
+        }
+        return Cleaned(clean.dicom, enhanced, columns)
 
 
 @contextmanager
@@ -183,13 +247,21 @@ def _unforeseen() -> Iterator[None]:
         raise Quarantined(Reason.UNFORESEEN, f"{type(error).__name__} at {place}") from None
 
 
-def _deidentify(content: bytes, recipe: Recipe, accept: Set[Reason]) -> tuple[bytes, Deidentified]:
+def _deidentify(content: bytes, recipe: Recipe, accept: Set[Reason]) -> Clean:
+    if not accept:
+        with suppress(Unsure, Quarantined):
+            return recipe.everyday(content)
+    return deidentify_whole(content, recipe, accept)
+
+
+def deidentify_whole(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -> Clean:
+    """De-identify a file as a whole data set; for `deidentify`, where the fast way isn't sure."""
     ds = read_object(content, recipe.limits)
     accepting = recipe.profile.accepting(*accept)
     gates.check(ds, accepting)
     masked = cleaning.clean(ds, accepting, recipe.limits)
     cleaned = recipe.deidentifier(ds, masked)
-    return encode(ds), cleaned
+    return _Whole(encode(ds), cleaned)
 
 
 def _pictures(ds: FileDataset, recipe: Recipe) -> tuple[list[bytes], bytes | None]:

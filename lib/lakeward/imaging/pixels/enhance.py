@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.uid import UID
 
+from lakeward.imaging.memory import Memory
 from lakeward.imaging.objects.reading import contained
 from lakeward.imaging.pixels.decoding import Frame
 from lakeward.imaging.reasons import Quarantined, Reason
@@ -30,8 +31,13 @@ _NOT_PICTURES = ("Segmentation Storage", "RT Dose Storage", "Parametric Map Stor
 _PERCENTILES = (0.5, 99.5)
 _BEYOND = 1e9
 _LONGEST_TABLE = 1 << 16
+_TABLE_BITS = 16
+_WINDOW = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "VOILUTFunction")
+_LUTS = ("ModalityLUTSequence", "VOILUTSequence")
 _SMALLEST_TILE = 16
 """Pixels on a side: 256, as many as there are bins."""
+
+_shades: Memory[Picture] = Memory(64)
 
 
 class EnhanceParameters(BaseModel):
@@ -166,14 +172,37 @@ def _gray(frame: Frame, ds: Dataset) -> Picture:
     low, high = int(frame.min()), int(frame.max())
     if high - low > _LONGEST_TABLE:
         return _shade(frame, frame, ds)
-    table = _shade(np.arange(low, high + 1), frame, ds)
-    return np.take(table, frame.astype(np.int64) - low)
+    low, table = _windowed(low, high, ds) or (low, _shade(np.arange(low, high + 1), frame, ds))
+    unsigned = frame.view(f"u{frame.itemsize}")
+    # Differences wrap round to what they should be, and no index is out of bounds.
+    offset = unsigned.dtype.type(low & (1 << 8 * frame.itemsize) - 1)
+    return np.asarray(np.take(table, unsigned - offset, mode="wrap"), np.uint8)
+
+
+def _windowed(low: int, high: int, ds: Dataset) -> tuple[int, Picture] | None:
+    """Return the shades of all values that can be stored, and the lowest of these; None without a window, or tables."""
+    transform = tuple(str(ds.get(keyword)) for keyword in _WINDOW)
+    bits, signed = ds.BitsStored, bool(ds.PixelRepresentation)
+    lowest = -(1 << bits - 1) if signed else 0
+    if bits > _TABLE_BITS or low < lowest or high >= lowest + (1 << bits) or any(keyword in ds for keyword in _LUTS):
+        return None
+    key = (bits, signed, *transform)
+    table = _shades.get(key)
+    if table is None:
+        found = _by_voi(apply_modality_lut(np.arange(lowest, lowest + (1 << bits)), ds), ds)
+        if found is None:
+            return None
+        table = _shades.put(key, _scaled(*found))
+    return lowest, table
 
 
 def _shade(values: Frame, frame: Frame, ds: Dataset) -> Picture:
-    shaded, black, white = _by_voi(apply_modality_lut(values, ds), ds) or _by_stretch(values, frame, ds)
+    return _scaled(*(_by_voi(apply_modality_lut(values, ds), ds) or _by_stretch(values, frame, ds)))
+
+
+def _scaled(shaded: _Shades, black: float, white: float) -> Picture:
     if black == white:
-        return np.zeros(values.shape, np.uint8)
+        return np.zeros(shaded.shape, np.uint8)
     return np.asarray(np.clip((shaded - black) * (255 / (white - black)), 0, 255).round(), np.uint8)
 
 

@@ -1,0 +1,217 @@
+"""The fast way through an everyday image: its bytes are gone through once, and its pixels copied once.
+
+Everyday is an image in Explicit VR Little Endian, native or compressed, whose pixels stay as they are. For all other
+objects, and for all that are refused, the slow way of `process` decides; both give the same data set.
+"""
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from pydicom.dataelem import DataElement
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
+
+from lakeward.imaging.deidentification import codestreams, gates
+from lakeward.imaging.deidentification.bytewise import Bytewise, Context, Part, Unsure
+from lakeward.imaging.deidentification.deidentifier import Deidentifier
+from lakeward.imaging.memory import Memory
+from lakeward.imaging.objects import header
+from lakeward.imaging.objects.completeness import check_complete, native_length
+from lakeward.imaging.objects.description import DESCRIBING
+from lakeward.imaging.objects.elements import Element, locate
+from lakeward.imaging.objects.reading import Limits, read_elements
+from lakeward.imaging.objects.structure import PIXEL_DATA, TRANSFER_SYNTAX, Fragments
+from lakeward.imaging.objects.writing import file_start, value_of
+from lakeward.imaging.pixels import cleaning
+
+_UIDS = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)  # of class, object, study, series
+_UID_CHARACTERS = frozenset("0123456789.")
+_META, _LOWEST, _OVERLAY = 0x0002, 0x00080000, 0x60
+_OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})
+_SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
+_UNDEFINED = b"\xff\xff\xff\xff"
+_COMPRESSED = frozenset({*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes, RLELossless})
+_SYNTAXES = _COMPRESSED | {ExplicitVRLittleEndian}
+
+
+class Everyday:
+    """Take everyday images the fast way.
+
+    Parameters
+    ----------
+    deidentifier : Deidentifier
+        The engine.
+    limits : Limits
+        Bounds on one object.
+    """
+
+    def __init__(self, deidentifier: Deidentifier, limits: Limits) -> None:
+        self._profile = deidentifier.profile
+        self._rules = deidentifier.rules
+        self._bytewise = Bytewise(deidentifier, limits)
+        self._limits = limits
+        self._kinds: Memory[FileDataset] = Memory(256)
+        self._lengths: Memory[tuple[int, ...]] = Memory(256)
+
+    def __call__(self, data: bytes) -> "Assembled":
+        """De-identify an image.
+
+        Raises
+        ------
+        Unsure
+            If it is no everyday one.
+        Quarantined
+            If something is wrong with it; the slow way says what.
+        """
+        located = locate(data, self._limits.max_depth, self._limits.max_elements)
+        if located is None or len(data) > self._limits.max_bytes:
+            raise Unsure
+        syntax, elements, pixels = self._split(data, located.found)
+        context = self._bytewise.context(data, elements)
+        described = b"".join([data[start:end] for tag, _, start, _, end in elements if tag in DESCRIBING])
+        self._check(context.charset, described, syntax, data[pixels[2] : pixels[3]], pixels, located.fragments)
+        parts = self._bytewise.parts(data, elements, context)
+        if sum(part.count for part in parts) > self._limits.max_elements:
+            raise Unsure
+        described = b"".join([part.encoded for part in parts if part.tag in DESCRIBING])
+        image = self._kind(context.charset, described, syntax)
+        return _assembled(data, parts, pixels, image, context)
+
+    def _split(self, data: bytes, found: list[Element]) -> tuple[str, list[Element], Element]:
+        """Return the transfer syntax, the elements of the data set but the pixel data, and these."""
+        first = next((n for n, element in enumerate(found) if element[0] >> 16 != _META), 0)
+        syntax = next((_uid(data[value:end]) for tag, _, _, value, end in found[:first] if tag == TRANSFER_SYNTAX), "")
+        tags = {element[0] for element in found[first:]}
+        if syntax not in _SYNTAXES or min(tags) < _LOWEST or not tags.isdisjoint(_OTHER_PIXELS):
+            raise Unsure
+        if PIXEL_DATA not in tags or any(tag >> 24 == _OVERLAY for tag in tags):
+            raise Unsure
+        at = next(n for n, element in enumerate(found) if element[0] == PIXEL_DATA)
+        plan = self._rules.plan(PIXEL_DATA, found[at][1])
+        if plan.by_value or plan.decision.action != "K" or not plan.trusted:
+            raise Unsure
+        return syntax, found[first:at] + found[at + 1 :], found[at]
+
+    def _check(
+        self,
+        charset: bytes,
+        described: bytes,
+        syntax: str,
+        pixels_header: bytes,
+        pixels: Element,
+        fragments: Fragments | None,
+    ) -> None:
+        """Leave to the slow way what a gate stops, what is to be searched for text, and what is not whole."""
+        key = (charset, described, syntax)
+        ds = self._kind(*key)
+        lengths = self._lengths.get(key)
+        if lengths is None:
+            gates.check(ds, self._profile)
+            if cleaning.is_due(ds, self._profile):
+                raise Unsure
+            lengths = self._lengths.put(key, () if syntax in _COMPRESSED else native_length(ds))
+        if syntax in _COMPRESSED:
+            check_complete(ds, fragments)
+        elif pixels_header.endswith(_UNDEFINED) or pixels[4] - pixels[3] not in lengths:
+            raise Unsure
+
+    def _kind(self, charset: bytes, described: bytes, syntax: str) -> FileDataset:
+        """Return a data set with the description of an object, and empty pixel data."""
+        key = (charset, described, syntax)
+        return self._kinds.get(key) or self._kinds.put(key, self._new_kind(charset, described, syntax))
+
+    def _new_kind(self, charset: bytes, described: bytes, syntax: str) -> FileDataset:
+        content, _ = read_elements(charset + described, self._limits)
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID = UID(syntax)
+        ds = FileDataset(BytesIO(), content, file_meta=meta, is_implicit_VR=False, is_little_endian=True)
+        ds.set_original_encoding(False, True, content.original_character_set)
+        ds.SOPInstanceUID = "0"  # only whether there is one matters to gates, and that was made sure of
+        _set_pixels(ds, "OW", b"")
+        return ds
+
+
+@dataclass(slots=True)
+class Assembled:
+    """An everyday image after de-identification.
+
+    Attributes
+    ----------
+    dicom : bytes
+        The new file.
+    patient : str
+        The patient's pseudonym.
+    uids : tuple of str
+        Those of its study, series and object; empty where there is none.
+    """
+
+    dicom: bytes
+    patient: str
+    uids: tuple[str, str, str]
+    _parts: list[Part]
+    _charset: bytes
+    _image: FileDataset
+    _pixels: tuple[str, bytes]
+
+    @property
+    def image(self) -> FileDataset:
+        """What describes the pixels, and the pixels; good until the next image is asked for."""
+        _set_pixels(self._image, *self._pixels)
+        return self._image
+
+    @property
+    def changes(self) -> str:
+        """JSON of what was changed, as `deidentifier.changes_json` gives it."""
+        return "{" + ",".join([part.changes for part in self._parts if part.changes]) + "}"
+
+    @property
+    def header(self) -> str:
+        """The header as DICOM JSON."""
+        return "{" + ",".join([part.json(self._charset) for part in self._parts if part.encoded]) + "}"
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The typed columns of ``imaging.images`` that come from the header."""
+        row = header.EMPTY_ROW.copy()
+        for part in self._parts:
+            if part.encoded and part.tag in header.COLUMN_TAGS:
+                row |= part.columns(self._charset)
+        return header.completed(row, self._image)
+
+
+def _assembled(data: bytes, parts: list[Part], pixels: Element, image: FileDataset, context: Context) -> Assembled:
+    by_tag = {part.tag: _uid(value_of(part.encoded)) for part in parts if part.tag in _UIDS}
+    sop_class, instance, study, series = (by_tag.get(tag, "") for tag in _UIDS)
+    if not sop_class or not instance or not set("".join(by_tag.values())) <= _UID_CHARACTERS:
+        raise Unsure
+    _, vr, start, value, end = pixels
+    stored: bytes | memoryview = memoryview(data)[start:end]
+    syntax = image.file_meta.TransferSyntaxUID
+    content = data[value : end - len(_SEQUENCE_END)] if syntax.is_encapsulated else data[value:end]
+    if syntax.is_encapsulated:
+        _set_pixels(image, vr, content)
+        codestreams.clear_text(image)
+        content = image.PixelData
+        stored = data[start:value] + content + _SEQUENCE_END
+    before = [part.encoded for part in parts if part.tag < PIXEL_DATA]
+    after = [part.encoded for part in parts if part.tag > PIXEL_DATA]
+    dicom = b"".join([file_start(sop_class, instance, syntax), *before, stored, *after])
+    return Assembled(dicom, context.patient, (study, series, instance), parts, context.charset, image, (vr, content))
+
+
+def _set_pixels(ds: FileDataset, vr: str, value: bytes) -> None:
+    element = DataElement(PIXEL_DATA, vr, value, already_converted=True)
+    element.is_undefined_length = ds.file_meta.TransferSyntaxUID.is_encapsulated
+    ds[PIXEL_DATA] = element
+
+
+def _uid(value: bytes) -> str:
+    return value.decode("ascii", "replace").strip("\0 ")
