@@ -176,6 +176,8 @@ class Bytewise:
         self, tag: int, vr: str, raw: bytes, value: int, context: Context, creator: tuple[str, bytes] = ("", b"")
     ) -> Part:
         """Work out what becomes of an element; `value` is where its value starts in `raw`."""
+        if vr == "UI" and not raw[value:].isascii():
+            raise Unsure
         name, naming = creator
         plan = self._engine.rules.plan(tag, vr, name or None)
         outcome = quick(tag, vr, raw, raw[value:], plan, context.about, self._engine.pseudonyms)
