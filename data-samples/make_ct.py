@@ -50,9 +50,13 @@ def phantom(size: int, position: float, random: np.random.Generator) -> npt.NDAr
     return np.clip(noisy, 0, 4095).astype(np.uint16)
 
 
-def ct_slice(patient: int, number: int, slices: int, size: int) -> Dataset:
-    """Build one CT image with about 110 elements, an invented patient's data in many of them."""
-    random = np.random.default_rng([patient, number])
+def ct_slice(
+    patient: int, number: int, slices: int, size: int, pixels: npt.NDArray[np.uint16] | None = None
+) -> Dataset:
+    """Build one CT image with about 110 elements, an invented patient's data in many of them.
+
+    Its pixels are drawn unless they are given.
+    """
     who, study = f"lakeward-synthetic-{patient}", f"lakeward-synthetic-{patient}-study"
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
@@ -68,7 +72,9 @@ def ct_slice(patient: int, number: int, slices: int, size: int) -> Dataset:
     _acquisition(ds, number, slices)
     _geometry(ds, study, number, size)
     _private(ds, number)
-    ds.add_new(0x7FE00010, "OW", phantom(size, number / max(slices, 1), random).tobytes())
+    if pixels is None:
+        pixels = phantom(size, number / max(slices, 1), np.random.default_rng([patient, number]))
+    ds.add_new(0x7FE00010, "OW", pixels.tobytes())
     return ds
 
 

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     UNREADABLE = "unreadable"
     TIMEOUT = "timeout"
+    CRASHED = "crashed"
     UNSUPPORTED_TRANSFER_SYNTAX = "unsupported_transfer_syntax"
     UNDECODABLE_PIXELS = "undecodable_pixels"
     MISSING_IDENTITY = "missing_identity"
@@ -64,6 +65,7 @@ _EXPLANATIONS = {
     Reason.TRUNCATED: "The file ends before its data do; send it again from its source.",
     Reason.UNREADABLE: "The data set can't be parsed; its encoding contradicts itself.",
     Reason.TIMEOUT: "Reading or cleaning took longer than the limit for one object.",
+    Reason.CRASHED: "A decoder ended the process that it ran in; the object is damaged, or costs too much memory.",
     Reason.UNSUPPORTED_TRANSFER_SYNTAX: "The transfer syntax is not one that can be read here.",
     Reason.UNDECODABLE_PIXELS: "The pixel data can't be decoded; the object may be damaged.",
     Reason.MISSING_IDENTITY: "No SOP Class or SOP Instance UID, so the object can't be identified.",

@@ -17,7 +17,7 @@ from lakeward.workspace.settings import on_databricks, settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
 VERSION = "lakeward.version"
@@ -156,6 +156,21 @@ def ensure(spark: "SparkSession", *tables: Table) -> None:
                 _bring_up_to_date(spark, table)
             properties = _found(spark, table)
         _compare(spark, table, properties or {})
+
+
+def append(rows: "DataFrame", table: Table) -> None:
+    """Add rows to a table that `ensure` has made known; each must have all columns of the declaration."""
+    rows.write.format("delta").mode("append").saveAsTable(table.name)
+
+
+def append_records(spark: "SparkSession", table: Table, records: Sequence[Mapping[str, object]]) -> None:
+    """Add records to a table; what a record lacks is null, what the table lacks is left out."""
+    import pyarrow as pa
+
+    if records:
+        schema = pa.schema([field.with_nullable(True) for field in table.arrow_schema])
+        known = [{name: record.get(name) for name in schema.names} for record in records]
+        append(spark.createDataFrame(pa.Table.from_pylist(known, schema), table.spark_schema), table)
 
 
 def _bring_up_to_date(spark: "SparkSession", table: Table) -> None:

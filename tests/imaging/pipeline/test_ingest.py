@@ -1,6 +1,7 @@
 """What a run does with a folder; the steps of the story are in conftest.py, since each costs seconds of Spark."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from deltalake import DeltaTable
 
 from lakeward.imaging.pipeline.ingest import Report, ingest
 from lakeward.imaging.pipeline.process import Recipe, deidentify, process
@@ -146,6 +148,39 @@ def test_a_run_that_fails_says_so_and_names_no_file(story: Any, build: Build, tm
         (intake() / "away").rename(aside)
     assert marker not in str(failure.value)
     assert states()[-1] == "FAILED"
+
+
+class _Deadly(Recipe):
+    """A recipe under which one file ends the process that works on it, as a decoder in C may."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Deadly, (self.profile, self.key)
+
+    @property
+    def everyday(self) -> Any:
+        def process_or_die(content: bytes) -> Any:
+            if b"DEADLY" in content:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return Recipe(self.profile, self.key).everyday(content)
+
+        return process_or_die
+
+
+def test_a_file_that_kills_its_process_is_set_aside_and_all_others_are_stored(
+    story: Any, build: Build, tmp_path: Path
+) -> None:
+    from pyspark import cloudpickle
+
+    assert story.first
+    contents = [build(400 + n) for n in range(5)] + [build(405, ImageComments="DEADLY")]
+    for n, content in enumerate(contents):
+        (tmp_path / f"{n}.dcm").write_bytes(content)
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers can't import a test
+    report = ingest(tmp_path, _Deadly(story.recipe.profile, story.recipe.key))
+    assert (report.found, report.stored, report.by_reason) == (6, 5, {"crashed": 1})
+    files = {path.name for path in PIXELS.location.glob(f"{report.run_id}-*.parquet")}
+    assert files
+    assert files <= {Path(uri).name for uri in DeltaTable(str(PIXELS.location)).file_uris()}  # nothing is left over
 
 
 def test_a_folder_must_be_named(tmp_path: Path, recipe: Recipe) -> None:

@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,20 +8,20 @@ import pytest
 
 from lakeward.imaging.pipeline import worker
 from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.sinks import SparkSink
 from lakeward.imaging.pipeline.worker import Task, set_aside
 
 Build = Callable[..., bytes]
 
 
-def entry_of(content: bytes, recipe: Recipe, folder: Path) -> dict[str, Any]:
+def entry_of(content: bytes, recipe: Recipe, folder: Path, suspect: bool = False) -> dict[str, Any]:
     """What a task writes down of one file."""
     path = folder / "object.dcm"
     path.write_bytes(content)
     (folder / "aside").mkdir()
-    task = Task(recipe, "run", str(folder), str(folder / "aside"), tasks=1)
+    task = Task(recipe, "run", str(folder), str(folder / "aside"), 1, SparkSink())
     file = {"path": str(path), "size_bytes": 1, "mtime_ns": 1, "read_from": os.fsencode(path), "accept": ""}
-    entry: dict[str, Any] = task._one(file)[0].to_pylist()[0]
-    return entry
+    return task._one(file | {"suspect": suspect}, "id")[0]
 
 
 def test_an_object_that_is_too_large_for_a_row_is_set_aside(
@@ -37,11 +38,32 @@ def test_a_file_is_named_by_its_content_or_if_it_can_not_be_read_by_its_path(
 ) -> None:
     assert entry_of(build(1), recipe, tmp_path)["source_hmac"] == recipe.pseudonyms.source(build(1))
     missing = str(tmp_path / "missing")
-    task = Task(recipe, "run", str(tmp_path), str(tmp_path), tasks=1)
+    task = Task(recipe, "run", str(tmp_path), str(tmp_path), 1, SparkSink())
     file = {"path": missing, "size_bytes": 1, "mtime_ns": 1, "read_from": missing.encode(), "accept": ""}
-    (entry,) = task._one(file)[0].to_pylist()
+    entry, _ = task._one(file | {"suspect": False}, "id")
     assert entry["reason"] == "not_accessible"
     assert entry["source_hmac"] == recipe.pseudonyms.source(missing.encode())
+
+
+class _Deadly(Recipe):
+    """A recipe whose decoder ends the process."""
+
+    @property
+    def everyday(self) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_file_that_processes_die_of_is_set_aside(build: Build, recipe: Recipe, tmp_path: Path) -> None:
+    entry = entry_of(build(1), _Deadly(recipe.profile, recipe.key), tmp_path, suspect=True)
+    assert (entry["outcome"], entry["reason"]) == ("quarantined", "crashed")
+
+
+def test_a_suspect_that_does_no_harm_is_stored_like_others(build: Build, recipe: Recipe, tmp_path: Path) -> None:
+    entries = []
+    for name, suspect in (("one", False), ("two", True)):
+        (tmp_path / name).mkdir()
+        entries.append(entry_of(build(1), recipe, tmp_path / name, suspect))
+    assert entries[0]["content_sha256"] == entries[1]["content_sha256"]
 
 
 def test_a_copy_is_whole_or_not_there_and_never_readable_by_others(tmp_path: Path) -> None:

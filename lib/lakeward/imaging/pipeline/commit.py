@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakeward.imaging.pipeline.worker import prefix
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE
-from lakeward.workspace.tables import Table, quoted
+from lakeward.workspace.tables import append, append_records, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -70,15 +71,15 @@ def commit(spark: "SparkSession", part: Part) -> Counter[str]:
     drop_pixels(spark, part.run_id, committed - set(new.values()))
     aside = {entry["source_hmac"]: entry for entry in entries if entry["outcome"] == "quarantined"}
     _settle_quarantine(spark, aside, open_rows, part)
-    _append(spark, FILES, [entry | {"size_bytes": entry["original_bytes"]} for entry in entries])
+    append_records(spark, FILES, [entry | {"size_bytes": entry["original_bytes"]} for entry in entries])
     return _counts(entries, len(new))
 
 
 def _entries(spark: "SparkSession", part: Part) -> tuple[list[dict[str, Any]], set[str]]:
     """One entry for each file, of the attempt at its task that counts; and the names of this part's pixels."""
     rows = pq.read_table(part.ledger, columns=[*_LIGHT, *IMAGES.key]).to_pylist()
-    pixels = spark.table(PIXELS.name).where(f"run_id = '{part.run_id}'").select("pixels_id").toArrow()
-    committed = set(pixels["pixels_id"].to_pylist()) & {row["pixels_id"] for row in rows}
+    pixels = spark.table(PIXELS.name).where(f"pixels_id LIKE '{prefix(part.ledger)}%'").select("pixels_id").toArrow()
+    committed = set(pixels["pixels_id"].to_pylist())
     stored = {row["path"]: row for row in rows if row["pixels_id"] in committed}
     aside = {row["path"]: row for row in rows if row["outcome"] == "quarantined"}
     return [entry for _, entry in sorted((aside | stored).items())], committed
@@ -101,7 +102,7 @@ def _present(
 def _add_images(spark: "SparkSession", ledger: Path, pixels: list[str]) -> None:
     if pixels:
         rows = spark.read.parquet(str(ledger)).join(_names(spark, pixels, "pixels_id"), "pixels_id", "left_semi")
-        _write(rows.select(IMAGES.arrow_schema.names), IMAGES)
+        append(rows.select(IMAGES.arrow_schema.names), IMAGES)
 
 
 def drop_pixels(spark: "SparkSession", run_id: str, names: Set[str]) -> None:
@@ -120,7 +121,7 @@ def _settle_quarantine(
         for name, entry in aside.items()
         if name not in kept
     ]
-    _append(spark, QUARANTINE, added)
+    append_records(spark, QUARANTINE, added)
     done = [row for row in open_rows if row["is"] != aside.get(row["source_hmac"], {}).get("reason")]
     if done:
         _close(spark, {row["source_hmac"] + row["run_id"] for row in done}, part.closing)
@@ -141,19 +142,8 @@ def _counts(entries: list[dict[str, Any]], new: int) -> Counter[str]:
     return counts + Counter(duplicates=counts["stored"] - new)
 
 
-def _append(spark: "SparkSession", table: Table, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        schema = pa.schema([field.with_nullable(True) for field in table.arrow_schema])
-        known = [{name: row.get(name) for name in schema.names} for row in rows]
-        _write(spark.createDataFrame(pa.Table.from_pylist(known, schema), table.spark_schema), table)
-
-
 def _names(spark: "SparkSession", names: Iterable[str], column: str) -> "DataFrame":
     return spark.createDataFrame(pa.table({column: pa.array(sorted(names), pa.string())}))
-
-
-def _write(rows: "DataFrame", table: Table) -> None:
-    rows.write.format("delta").mode("append").saveAsTable(table.name)
 
 
 def _literals(names: Iterable[str]) -> str:

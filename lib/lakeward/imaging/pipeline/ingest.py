@@ -14,7 +14,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,8 +32,9 @@ from lakeward.imaging.pipeline.runs import (
     run_folder,
     update_run,
 )
-from lakeward.imaging.pipeline.worker import COUNT, Task, write_list
-from lakeward.imaging.tables import FILES, IMAGES, PIXELS
+from lakeward.imaging.pipeline.sinks import choose, sweep
+from lakeward.imaging.pipeline.worker import COUNT, Task, suspects, write_list
+from lakeward.imaging.tables import FILES, IMAGES
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.progress import Progress, progress
@@ -41,7 +42,7 @@ from lakeward.workspace.progress import Progress, progress
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-PART_FILES = 5000
+PART_FILES = 10_000
 """Files between two commits: what a killed run has to do again at most."""
 
 
@@ -98,6 +99,8 @@ class Work:
         Codes of the reasons that a person has overruled for it, with spaces between.
     settles : frozenset of str
         Names that it has in quarantine from before.
+    suspect : bool
+        Whether a process has died of it in this run.
     """
 
     path: str
@@ -106,6 +109,7 @@ class Work:
     read_from: bytes
     accept: str = ""
     settles: frozenset[str] = frozenset()
+    suspect: bool = False
 
 
 def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False) -> Report:
@@ -179,6 +183,7 @@ def run(
         with suppress(Exception):  # Spark itself may be gone: then the next run says that this one was interrupted
             update_run(spark, run_id, state="FAILED")
         raise
+    sweep(run_id)
     shutil.rmtree(run_folder(run_id))
     return report
 
@@ -210,15 +215,22 @@ def _report(
 def _part(
     spark: "SparkSession", part: list[Work], recipe: Recipe, run_id: str, closing: Closing, bar: Progress
 ) -> Counter[str]:
-    """Process and commit one part of a run."""
+    """Process and commit one part of a run; again, if a worker's process has died, with the file it was at alone."""
     ledger = run_folder(run_id) / uuid.uuid4().hex
     ledger.mkdir()
     write_list(part, ledger)
-    tasks = _tasks(len(part))
-    task = Task(recipe, run_id, str(ledger), str(quarantine_folder()), tasks)
-    rows = spark.range(0, tasks, 1, tasks).mapInArrow(task, PIXELS.spark_schema)
-    with _watched(ledger, bar):
-        rows.write.format("delta").mode("append").saveAsTable(PIXELS.name)
+    tasks, sink = _tasks(len(part)), choose()
+    task = Task(recipe, run_id, str(ledger), str(quarantine_folder()), tasks, sink)
+    try:
+        with _watched(ledger, bar):
+            sink.commit(spark.range(0, tasks, 1, tasks).mapInArrow(task, sink.schema()))
+    except Exception:
+        fatal = {place for place in suspects(ledger) if not part[place].suspect}
+        if not fatal:
+            raise
+        bar.advance(-sum(path.stat().st_size for path in ledger.glob(f"*{COUNT}")))
+        again = [replace(file, suspect=True) if place in fatal else file for place, file in enumerate(part)]
+        return _part(spark, again, recipe, run_id, closing, bar)
     settles = frozenset[str]().union(*(file.settles for file in part))
     counts = commit(spark, Part(run_id, ledger, settles, closing))
     shutil.rmtree(ledger)

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -58,8 +58,8 @@ class Recipe:
     seconds: float = 120.0
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Go to another process as what it was made of: the engine stays here."""
-        return Recipe, tuple(getattr(self, part.name) for part in fields(self))
+        """Go to another process as what it was made of; there, equal ones are one and share what they remember."""
+        return _recipe, tuple(getattr(self, part.name) for part in fields(self))
 
     @cached_property
     def pseudonyms(self) -> Pseudonyms:
@@ -81,6 +81,11 @@ class Recipe:
     def everyday(self) -> Everyday:
         """The fast way through everyday images; it remembers much of those that it has seen."""
         return Everyday(self.deidentifier, self.limits)
+
+
+@lru_cache(maxsize=2)
+def _recipe(*parts: Any) -> Recipe:
+    return Recipe(*parts)
 
 
 class Clean(Protocol):
@@ -230,7 +235,18 @@ def process(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -
             "header": clean.header,
             "thumbnail": thumbnail,
         }
+        _check_texts(columns)
         return Cleaned(clean.dicom, enhanced, columns)
+
+
+def _check_texts(columns: dict[str, Any]) -> None:
+    """Refuse half characters (surrogates), which neither Parquet nor anybody else can store."""
+    try:
+        for value in columns.values():
+            if isinstance(value, str):
+                value.encode()
+    except UnicodeEncodeError:
+        raise Quarantined(Reason.UNREADABLE, "a text is not in its character set") from None
 
 
 @contextmanager

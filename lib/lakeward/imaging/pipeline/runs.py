@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from lakeward.imaging.pipeline.commit import drop_pixels
 from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe
+from lakeward.imaging.pipeline.sinks import sweep
 from lakeward.imaging.tables import IMAGES, PIXELS, RUNS, TABLES
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.settings import settings
 from lakeward.workspace.spark import session
-from lakeward.workspace.tables import ensure
+from lakeward.workspace.tables import append_records, ensure
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -53,6 +54,7 @@ def prepared_session() -> "SparkSession":
     ensure(spark, *TABLES)
     for folder in sorted(intake().glob("runs/*")):
         _drop_pixels_without_image(spark, folder.name)
+        sweep(folder.name)
         update_run(spark, folder.name, "INTERRUPTED")
         shutil.rmtree(folder)
     return spark
@@ -61,11 +63,9 @@ def prepared_session() -> "SparkSession":
 def insert_run(spark: "SparkSession", run_id: str, started: datetime, recipe: Recipe) -> None:
     """Record that a run has started; its folder comes first, which tells if it dies."""
     run_folder(run_id)
-    row: dict[str, Any] = dict.fromkeys(column.name for column in RUNS.columns)
-    row |= {"run_id": run_id, "state": "RUNNING", "started_at": started, "profile": recipe.profile.name}
+    row: dict[str, Any] = {"run_id": run_id, "state": "RUNNING", "started_at": started, "profile": recipe.profile.name}
     row |= {"profile_hash": recipe.profile_hash, "key_id": recipe.pseudonyms.key_id, "code_version": CODE_VERSION}
-    frame = spark.createDataFrame([row], RUNS.spark_schema)
-    frame.write.format("delta").mode("append").saveAsTable(RUNS.name)
+    append_records(spark, RUNS, [row])
 
 
 def update_run(spark: "SparkSession", run_id: str, state: str, **counts: float) -> None:

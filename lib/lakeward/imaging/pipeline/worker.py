@@ -7,23 +7,21 @@ that is restricted, goes into a ledger beside the list, one Parquet file for eac
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakeward.imaging.pipeline.isolation import alone
 from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe, load, process
+from lakeward.imaging.pipeline.sinks import Sink
 from lakeward.imaging.reasons import Quarantined, Reason
-from lakeward.imaging.tables import IMAGES, PIXELS
-
-BATCH_BYTES = 32 * 1024**2
-"""Size of results after which they are handed to Spark."""
+from lakeward.imaging.tables import IMAGES
 
 ROW_BYTES = 256 * 1024**2
 """Size of one object with its enhanced frames that Spark takes as a row: with 500 MiB a JVM of 2 GiB dies."""
@@ -35,9 +33,11 @@ WORK = pa.schema(
         ("mtime_ns", pa.int64()),
         ("read_from", pa.binary()),
         ("accept", pa.string()),
+        ("suspect", pa.bool_()),
     ]
 )
-"""What is listed for each file: its path as text, where to read it, and codes of reasons that a person overruled."""
+"""What is listed for each file: its path as text, where to read it, codes of reasons that a person overruled, and
+whether a process has died of it before."""
 
 _LIST = "_work.parquet"  # names that start so are not part of the ledger
 
@@ -56,6 +56,15 @@ LEDGER = pa.schema(
 
 COUNT = ".count"
 """How files end that hold one byte for each original that a task has done."""
+_BEGUN = ".begun"
+"""How files end that hold the place in the list of the original that a task is at."""
+
+Entry = dict[str, Any]
+
+
+def prefix(ledger: Path) -> str:
+    """Return how the names of a part's rows in ``imaging.pixels`` begin."""
+    return ledger.name[:16]
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,8 @@ class Task:
         Folder where files that are set aside are copied to.
     tasks : int
         How many tasks share the files.
+    sink : Sink
+        Where the heavy rows go.
     """
 
     recipe: Recipe
@@ -81,37 +92,36 @@ class Task:
     ledger: str
     quarantine: str
     tasks: int
+    sink: Sink
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Process the files of the tasks whose numbers come in; for `DataFrame.mapInArrow`."""
         from pyspark import TaskContext
 
         context: Any = TaskContext.get()
-        name = f"{context.partitionId()}-{context.attemptNumber()}"
-        entries: list[pa.RecordBatch] = []
-        rows: list[dict[str, Any]] = []
-        size = 0
-        with _counting(Path(self.ledger) / f"_{name}{COUNT}") as count:
-            for file in self._files(number for batch in batches for number in batch["id"].to_pylist()):
-                entry, row = self._one(file)
+        number, attempt = context.partitionId(), context.attemptNumber()
+        names = f"{prefix(Path(self.ledger))}{number:05d}{attempt:02d}"
+        entries: list[Entry] = []
+        with (
+            _Notes(Path(self.ledger) / f"_{number}-{attempt}") as notes,
+            self.sink.writer(f"{self.run_id}-{names}") as writer,
+        ):
+            for place, file in self._files(number for batch in batches for number in batch["id"].to_pylist()):
+                with notes.about(place):
+                    entry, row = self._one(file, f"{names}{len(entries):09d}")
                 entries.append(entry)
-                count()
                 if row:
-                    rows.append(row)
-                    size += len(row["dicom"]) + sum(map(len, row["enhanced"]))
-                if size > BATCH_BYTES:
-                    yield pa.RecordBatch.from_pylist(rows, PIXELS.arrow_schema)
-                    rows, size = [], 0
-        if rows:
-            yield pa.RecordBatch.from_pylist(rows, PIXELS.arrow_schema)
-        _write(pa.Table.from_batches(entries, LEDGER), Path(self.ledger) / f"{name}.parquet")
+                    yield from writer.add(row)
+            yield from writer.close()
+        _write(pa.Table.from_pylist(entries, LEDGER), Path(self.ledger) / f"{number}-{attempt}.parquet")
 
-    def _files(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
-        """Files of tasks: neighbors go to different ones, since they often cost alike."""
-        files: list[dict[str, Any]] = pq.read_table(Path(self.ledger) / _LIST, partitioning=None).to_pylist()
-        return [file for number in numbers for file in files[number :: self.tasks]]
+    def _files(self, numbers: Iterable[int]) -> Iterator[tuple[int, Entry]]:
+        """Files of tasks, and their places in the list: neighbors, which often cost alike, go to different tasks."""
+        files: list[Entry] = pq.read_table(Path(self.ledger) / _LIST, partitioning=None).to_pylist()
+        places = (place for number in numbers for place in range(number, len(files), self.tasks))
+        return ((place, files[place]) for place in places)
 
-    def _one(self, file: dict[str, Any]) -> tuple[pa.RecordBatch, dict[str, Any] | None]:
+    def _one(self, file: Entry, pixels_id: str) -> tuple[Entry, Entry | None]:
         """Process one file: its line in the ledger, and its row of pixels if it has one."""
         known = {"path": file["path"], "mtime_ns": file["mtime_ns"], "original_bytes": file["size_bytes"]}
         known |= {"profile_hash": self.recipe.profile_hash, "key_id": self.recipe.pseudonyms.key_id}
@@ -121,25 +131,25 @@ class Task:
             content = load(Path(os.fsdecode(file["read_from"])), self.recipe)
             source = self.recipe.pseudonyms.source(content)
             try:
-                return self._stored(known | {"source_hmac": source}, content, file["accept"])
+                columns, row = self._stored(content, file)
             except Quarantined:
                 set_aside(content, Path(self.quarantine) / source, Path(self.ledger))
                 raise
         except Quarantined as refusal:
             outcome = {"outcome": "quarantined", "reason": refusal.reason.value, "detail": refusal.detail}
-            return _line(known | outcome | {"source_hmac": source}), None
+            return known | outcome | {"source_hmac": source}, None
+        names = {"pixels_id": pixels_id, "run_id": self.run_id}
+        return known | columns | names | {"outcome": "stored", "source_hmac": source}, row | names
 
-    def _stored(self, known: dict[str, Any], content: bytes, accept: str) -> tuple[pa.RecordBatch, dict[str, Any]]:
-        cleaned = process(content, self.recipe, {Reason(code) for code in accept.split()})
+    def _stored(self, content: bytes, file: Entry) -> tuple[Entry, Entry]:
+        accept = {Reason(code) for code in file["accept"].split()}
+        if file["suspect"]:
+            cleaned = alone(lambda: process(content, self.recipe, accept))
+        else:
+            cleaned = process(content, self.recipe, accept)
         if len(cleaned.dicom) + sum(map(len, cleaned.enhanced)) > ROW_BYTES:
             raise Quarantined(Reason.TOO_LARGE, f"more than {ROW_BYTES} bytes with its enhanced frames")
-        pixels_id = uuid.uuid4().hex
-        try:
-            line = _line(known | cleaned.columns | {"outcome": "stored", "pixels_id": pixels_id})
-        except (pa.ArrowException, ValueError, OverflowError) as error:  # its text quotes values
-            raise Quarantined(Reason.UNFORESEEN, f"{type(error).__name__}: a value does not fit its column") from None
-        row = {"pixels_id": pixels_id, "run_id": self.run_id, "dicom": cleaned.dicom, "enhanced": cleaned.enhanced}
-        return line, row
+        return cleaned.columns, {"dicom": cleaned.dicom, "enhanced": cleaned.enhanced}
 
 
 def write_list(files: Iterable[object], ledger: Path) -> None:
@@ -168,29 +178,50 @@ def set_aside(content: bytes, copy: Path, scratch: Path) -> None:
     part.rename(copy)
 
 
-def _line(entry: dict[str, Any]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist([entry], LEDGER)
-
-
 def _write(table: pa.Table, path: Path) -> None:
     part = path.with_name(f"_{path.name}")  # names that start so are not read by Spark
     pq.write_table(table, part, compression="zstd")
     part.rename(path)
 
 
-@contextmanager
-def _counting(path: Path) -> Iterator[Callable[[], None]]:
-    """Let the driver see how far a task is: a file that grows by a byte for each original that is done.
+class _Notes:
+    """What others see of a task: how many originals it has done, and at which one it is, should its process die.
 
-    Some mounted storage can't append; then there is no count before the task ends.
+    Some mounted storage can't append or write in place; then there are no notes.
     """
-    with ExitStack() as stack:
-        file: FileIO | None = None
+
+    def __init__(self, path: Path) -> None:
+        self._paths = [path.with_name(path.name + ending) for ending in (COUNT, _BEGUN)]
+
+    def __enter__(self) -> "_Notes":
+        self._files = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) for path in self._paths]
+        self._done = 0
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in self._files:
+            os.close(file)
+
+    @contextmanager
+    def about(self, place: int) -> Iterator[None]:
+        """Note the place in the list for as long as the block lasts, and then that one more is done."""
+        count, begun = self._files
         with suppress(OSError):
-            file = stack.enter_context(path.open("ab", buffering=0))
+            os.pwrite(begun, _place(place), 0)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.pwrite(begun, _place(-1), 0)
+                os.pwrite(count, b".", self._done)
+            self._done += 1
 
-        def count() -> None:
-            if file:
-                file.write(b".")
 
-        yield count
+def _place(number: int) -> bytes:
+    return number.to_bytes(8, "little", signed=True)
+
+
+def suspects(ledger: Path) -> set[int]:
+    """Return the places in the list of the originals that processes have died of."""
+    noted = (path.read_bytes() for path in ledger.glob(f"_*{_BEGUN}"))
+    return {int.from_bytes(place, "little", signed=True) for place in noted if place} - {-1}
