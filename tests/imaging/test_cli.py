@@ -17,6 +17,7 @@ COMMANDS = [
     "ingest",
     "deidentify",
     "export",
+    "verify",
     "new-key",
     "demo",
     "quarantine list",

@@ -75,6 +75,25 @@ def export(
 
 
 @app.command()
+def verify(
+    profile: ProfileName = "research",
+    json: Json = False,
+) -> None:
+    """Try a profile on objects with markers hidden everywhere; ends with 1 if anything leaks or breaks.
+
+    Example: lakeward imaging verify --profile research
+    """
+    from lakeward.imaging.deidentification.profile import load_profile
+    from lakeward.imaging.verification.report import screen
+    from lakeward.imaging.verification.verify import verify as put_on_trial
+
+    done = put_on_trial(load_profile(profile))
+    _print(done.model_dump(mode="json") | {"ok": done.ok}, json, screen(done))
+    if not done.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
 def new_key(
     path: Annotated[Path, typer.Argument(help="File for the key; must not exist.")], json: Json = False
 ) -> None:
