@@ -76,18 +76,22 @@ def export(
 
 @app.command()
 def verify(
+    source: Annotated[
+        str, typer.Argument(help="Folder of originals, to try too and to search the lakehouse for. Or: samples")
+    ] = "",
     profile: ProfileName = "research",
     json: Json = False,
 ) -> None:
     """Try a profile on objects with markers hidden everywhere; ends with 1 if anything leaks or breaks.
 
-    Example: lakeward imaging verify --profile research
+    Example: lakeward imaging verify /data/pacs --profile research
     """
     from lakeward.imaging.deidentification.profile import load_profile
+    from lakeward.imaging.parameters import source_folder
     from lakeward.imaging.verification.report import screen
     from lakeward.imaging.verification.verify import verify as put_on_trial
 
-    done = put_on_trial(load_profile(profile))
+    done = put_on_trial(load_profile(profile), source_folder(source) if source else None)
     _print(done.model_dump(mode="json") | {"ok": done.ok}, json, screen(done))
     if not done.ok:
         raise typer.Exit(1)

@@ -54,12 +54,13 @@ def around_the_data_set(profile: Profile, supply: Supply) -> Iterator[Planted]:
 def _private(plot: Plot) -> None:
     for group, creator in ((0x0009, plot.word("private creator", "private element")), (0x0019, "GEMS_ACQU_01")):
         block = plot.ds.private_block(group, creator, create=True)
-        for offset, vr in enumerate(("LO", "UN", "OB", "PN", "UT"), 0x90):
+        for offset, vr in enumerate(("LO", "UN", "OB", "PN", "UT"), 0xF0):
             word = plot.word(f"({group:04X},xx{offset:02X})", "private element")
             block.add_new(offset, vr, word.encode() if vr in ("UN", "OB") else word)
         inner = Dataset()
-        inner.PatientName = plot.word(f"({group:04X},xx99).(0010,0010)", "private element")
-        block.add_new(0x99, "SQ", [inner])
+        inner.PatientName = plot.word(f"({group:04X},xxFF).(0010,0010)", "private element")
+        block.add_new(0xFF, "SQ", [inner])
+    block.add_new(0x9E, "LO", plot.word("(0019,xx9E), safe but for its text", "private element"))
     plot.ds.add_new(0x00131234, "LO", plot.word("(0013,1234), of no block", "private element"))
 
 
@@ -91,6 +92,8 @@ def beside_the_image(profile: Profile, supply: Supply) -> Iterator[Planted]:
     )
     ds.EncryptedAttributesSequence = Sequence([_with(EncryptedContent=plot.word("(0400,0520)", "signature").encode())])
     ds.DigitalSignaturesSequence = Sequence([_with(Signature=plot.word("(0400,0120)", "signature").encode())])
+    pixels = plot.word("(0008,9215).(7FE0,0010)", "pixels of another image").encode()
+    ds.DerivationImageSequence = Sequence([_with(BitsAllocated=8, PixelData=pixels)])
     ds.DataSetTrailingPadding = plot.word("(FFFC,FFFC)", "trailing padding").encode()
     ds.add_new(0x00083333, "LO", plot.word("(0008,3333), in no dictionary", "unknown attribute"))
     yield plot.finish("beside the image")
@@ -169,6 +172,15 @@ def in_characters(profile: Profile, supply: Supply) -> Iterator[Planted]:
         yield plot.finish(f"texts in {charset}")
 
 
+def names_elsewhere(profile: Profile, supply: Supply) -> Iterator[Planted]:
+    """The patient's name and number in attributes that Table E.1-1 does not list, which so may stay."""
+    plot = Plot(profile, supply, "name in an unlisted attribute")
+    name, number = plot.word("name in (0008,0070)"), plot.word("number in (0008,1090)")
+    plot.ds.PatientName, plot.ds.PatientID = f"{name}^Jane", number
+    plot.ds.Manufacturer, plot.ds.ManufacturerModelName = f"Made for {name}", f"Model {number}"
+    yield plot.finish("names elsewhere")
+
+
 def packed(profile: Profile, supply: Supply) -> Iterator[Planted]:
     """Texts in ZIP, deflate, gzip, base64 and hexadecimal, in private elements, overlays and comments."""
     plot = Plot(profile, supply, "packed text")
@@ -237,6 +249,7 @@ PLACES: tuple[Callable[[Profile, Supply], Iterator[Planted]], ...] = (
     inside_codestreams,
     a_report,
     in_characters,
+    names_elsewhere,
     packed,
     documents,
 )

@@ -73,7 +73,7 @@ class Plot:
         made = self.supply.value(vr)
         if made is None:
             return None
-        why = allowed(self.profile, tag, listed, DicomDictionary[tag][4])
+        why = "" if declared == "PN" else allowed(self.profile, tag, listed, DicomDictionary[tag][4])
         self.note(made[0], path + show(tag), why=why)
         return vr, made[1]
 

@@ -147,8 +147,8 @@ def layers(content: bytes, depth: int = 3) -> Iterator[bytes]:
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
-    if content.startswith(b"PAR1") and content.endswith(b"PAR1"):
-        yield from _columns(content)
+    if is_parquet(content):
+        yield from (value for _, value in columns(content))
     if b"PK\x03\x04" in content:
         yield from _archived(content[content.index(b"PK\x03\x04") :])
     if content[128:132] == b"DICM" and _DEFLATED_DICOM in content[:512]:
@@ -181,13 +181,18 @@ def _archived(content: bytes) -> Iterator[bytes]:
         return
 
 
-def _columns(content: bytes) -> Iterator[bytes]:
-    """Yield every value of every column of a Parquet file, and what its statistics and metadata say."""
+def is_parquet(content: bytes) -> bool:
+    """Whether bytes are a whole Parquet file; a writer that was killed leaves half ones."""
+    return content.startswith(b"PAR1") and content.endswith(b"PAR1")
+
+
+def columns(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield every value of every column of a Parquet file by the column's name, and what its statistics say."""
     file = pq.ParquetFile(BytesIO(content))
-    yield str(file.metadata.to_dict()).encode()
-    for batch in file.iter_batches(batch_size=256):
-        for column in batch.columns:
-            yield from _values(column)
+    yield "statistics", str(file.metadata.to_dict()).encode()
+    for batch in file.iter_batches(batch_size=64):
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            yield from ((name, value) for value in _values(column))
 
 
 def _values(column: pa.Array) -> Iterator[bytes]:
