@@ -10,6 +10,7 @@ from collections.abc import Set
 from functools import cache
 from importlib.resources import files
 
+_LONGEST = 1 << 16
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 _UNITS = "mm|cm|um|ml|mg|ms|s|sec|min|kv|kvp|ma|mas|mgy|hz|khz|mhz|t|deg|gy|mbq|kbq|bq"
 _MEASURE = re.compile(rf"\d{{1,4}}(?:\.\d{{1,3}})?(?:{_UNITS})", re.ASCII)
@@ -62,8 +63,10 @@ def clean(text: str, identifying: Set[str] = frozenset()) -> str:
     Returns
     -------
     str
-        What is left, separated by single spaces.
+        What is left, separated by single spaces; nothing of more than 65,536 characters, which no person types.
     """
+    if len(text) > _LONGEST:
+        return ""
     if _RATIO.fullmatch(text.strip()):
         return text.strip()
     found = _WORD.findall(text)

@@ -1,0 +1,133 @@
+"""No hostile file takes more than 10 s or 1 GB, and none ends otherwise than cleaned or set aside."""
+
+import json
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from struct import pack
+
+import imagecodecs
+import numpy as np
+import pytest
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.sequence import Sequence
+
+from lakeward.imaging.verification.hiding import an_image
+from lakeward.imaging.verification.planting import encoded, new_object
+
+UNDEFINED = 0xFFFFFFFF
+HEAD = encoded(new_object())
+RUN = """
+import sys, time, json
+from pathlib import Path
+from lakeward.imaging.deidentification.profile import load_profile
+from lakeward.imaging.pipeline.process import Recipe, process
+from lakeward.imaging.reasons import Quarantined, Reason
+process(Path(sys.argv[1]).read_bytes(), Recipe(load_profile("research"), bytes(32)))
+content = Path(sys.argv[2]).read_bytes()
+start = time.monotonic()
+try:
+    process(content, Recipe(load_profile("research"), bytes(32)))
+    outcome = "cleaned"
+except Quarantined as refusal:
+    outcome = refusal.reason.value
+[peak] = [int(line.split()[1]) / 1024 for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+print(json.dumps([outcome, time.monotonic() - start, peak]))
+"""
+
+
+def element(tag: int, vr: bytes, length: int, value: bytes = b"") -> bytes:
+    return pack("<HH2sHL", tag >> 16, tag & 0xFFFF, vr, 0, length) + value
+
+
+def item(length: int = 0) -> bytes:
+    return pack("<HHL", 0xFFFE, 0xE000, length)
+
+
+def deflate_bomb() -> bytes:
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    data = b"".join(deflater.compress(bytes(1 << 24)) for _ in range(64)) + deflater.flush()
+    whole = encoded(new_object(), uid.DeflatedExplicitVRLittleEndian)
+    return whole[: 144 + int.from_bytes(whole[140:144], "little")] + data
+
+
+def with_text(keyword: str, value: str) -> bytes:
+    ds = new_object()
+    setattr(ds, keyword, value)
+    return encoded(ds)
+
+
+def image(rows: int, columns: int, bits: int, frames: int = 1) -> Dataset:
+    ds = an_image()
+    ds.Rows, ds.Columns, ds.BitsAllocated, ds.BitsStored, ds.HighBit = rows, columns, bits, bits, bits - 1
+    ds.NumberOfFrames = frames
+    return ds
+
+
+def compressed(side: int, bits: int) -> bytes:
+    """A small file of a large image with nothing in it."""
+    ds = image(side, side, bits)
+    ds.PixelData = encapsulate([imagecodecs.jpegls_encode(np.zeros((side, side), f"u{bits // 8}"))])
+    return encoded(ds, uid.JPEGLSLossless)
+
+
+def claimed(rows: int, columns: int, frames: int) -> bytes:
+    """An image that says of itself that it is large."""
+    ds = image(rows, columns, 16, frames)
+    ds.PixelData = encapsulate([imagecodecs.jpegls_encode(np.zeros((8, 8), np.uint16))])
+    return encoded(ds, uid.JPEGLSLossless)
+
+
+def referring_to_itself() -> bytes:
+    ds = an_image()
+    for keyword in ("ReferencedImageSequence", "SourceImageSequence"):
+        own = Dataset()
+        own.ReferencedSOPClassUID, own.ReferencedSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
+        setattr(ds, keyword, Sequence([own]))
+    return encoded(ds)
+
+
+def many_codes() -> bytes:
+    ds = new_object(uid.ComprehensiveSRStorage)
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "99X", "Doe " * 10
+    ds.ConceptNameCodeSequence = Sequence([Dataset(code) for _ in range(20_000)])
+    ds.ContentSequence = Sequence([Dataset(code) for _ in range(10)])
+    return encoded(ds)
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "deflate": deflate_bomb,
+    "giant length": lambda: HEAD + element(0x00111010, b"OB", UNDEFINED - 1, b"x"),
+    "sequences in sequences": lambda: HEAD + (element(0x0040A730, b"SQ", UNDEFINED) + item(UNDEFINED)) * 100_000,
+    "endless sequence": lambda: HEAD + element(0x0040A730, b"SQ", UNDEFINED) + item() * 3_000_000,
+    "endless fragments": lambda: HEAD + element(0x7FE00010, b"OB", UNDEFINED) + item() * 3_000_000,
+    "long description": lambda: with_text("TextValue", "a1b2 " * 4_000_000),
+    "long comment": lambda: with_text("ImageComments", "Doe-" * 6_000_000),
+    "long name": lambda: with_text("PatientName", "^=\\" * 2_000_000),
+    "many words in a name": lambda: with_text("PatientName", " ".join(f"w{n}" for n in range(500_000))),
+    "many numbers": lambda: HEAD + element(0x00660016, b"OF", 40_000_000, bytes(40_000_000)),
+    "many UIDs": lambda: HEAD + element(0x00480207, b"UC", 20_000_000, b"1.2.3.4\\" * 2_500_000),
+    "many codes": many_codes,
+    "references in a circle": referring_to_itself,
+    "large image, 8 bits": lambda: compressed(20_000, 8),
+    "large image, 16 bits": lambda: compressed(16_000, 16),
+    "claims to be large": lambda: claimed(65_535, 65_535, 1),
+    "claims two billion frames": lambda: claimed(8, 8, 2_147_483_647),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_hostile_file_is_done_with_soon_and_cheaply(bomb: str, tmp_path: Path) -> None:
+    (tmp_path / "harmless").write_bytes(HEAD)
+    (tmp_path / "bomb").write_bytes(BOMBS[bomb]())
+    command = [sys.executable, "-c", RUN, str(tmp_path / "harmless"), str(tmp_path / "bomb")]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=True, text=True)
+    outcome, seconds, megabytes = json.loads(done.stdout)
+    print(bomb, outcome, round(seconds, 2), round(megabytes))
+    assert seconds < 10
+    assert megabytes < 1000
