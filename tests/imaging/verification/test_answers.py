@@ -1,12 +1,14 @@
 """The ten checks pass under every shipped profile, and each can fail."""
 
 from collections.abc import Callable
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from lakeward.imaging.deidentification.deidentifier import Deidentifier
 from lakeward.imaging.deidentification.profile import load_profile, shipped
 from lakeward.imaging.pipeline.process import Recipe
 from lakeward.imaging.verification.answers import CHECKS, check_answers
@@ -49,14 +51,18 @@ def _set(keyword: str, value: Any) -> Callable[[Dataset], None]:
     ],
 )
 def test_each_check_can_fail(check: str, spoil: Callable[[Dataset], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    genuine = Deidentifier.__call__
+    genuine = Trial.run
 
-    def spoiled(self: Deidentifier, ds: Dataset, *args: Any) -> Any:
-        done = genuine(self, ds, *args)
+    def spoiled(self: Trial, content: bytes) -> Any:
+        if (done := genuine(self, content)) is None:
+            return None
+        ds = pydicom.dcmread(BytesIO(done.dicom))
         spoil(ds)
-        return done
+        buffer = BytesIO()
+        ds.save_as(buffer)
+        return SimpleNamespace(dicom=buffer.getvalue(), changes=done.changes)
 
-    monkeypatch.setattr(Deidentifier, "__call__", spoiled)
+    monkeypatch.setattr(Trial, "run", spoiled)
     assert checks("research")[check].failed
 
 

@@ -16,8 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
-from lakeward.imaging.verification.hiding import an_image
-from lakeward.imaging.verification.planting import encoded, new_object
+from lakeward.imaging.verification.planting import an_image, encoded, new_object
 
 UNDEFINED = 0xFFFFFFFF
 HEAD = encoded(new_object())

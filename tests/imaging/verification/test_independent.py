@@ -142,7 +142,7 @@ def original(tags: frozenset[int]) -> bytes:
 def problems(tags: frozenset[int], options: Iterable[str]) -> list[str]:
     chosen = tuple(options)
     recipe = Recipe(Profile(name="test", options=tuple(map(Option, chosen))), bytes(32))
-    new = pydicom.dcmread(BytesIO(deidentify(original(tags), recipe)[0]))
+    new = pydicom.dcmread(BytesIO(deidentify(original(tags), recipe).dicom))
     found = ((tag, problem(tag, asked(tag, chosen), new)) for tag in sorted(tags))
     return [
         f"{'+'.join(chosen) or 'basic'}: {pydicom.datadict.keyword_for_tag(tag)} {what}" for tag, what in found if what

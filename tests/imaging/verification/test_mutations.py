@@ -76,6 +76,8 @@ SWITCHED_OFF: dict[str, tuple[str, Any, str, Callable[[Trial], Iterable[Check]]]
     "VR": (f"{ENGINE}.deidentifier._is_readable", lambda *_: True, "basic", attributes("PN")),
     "number of values": (f"{ENGINE}.actions._max_values", nothing, "basic", attributes("UN")),
     "names": (f"{ENGINE}.deidentifier._names_someone", lambda *_: False, "basic", leaks(hiding.names_elsewhere)),
+    "names, fast": (f"{ENGINE}.quick._stays", lambda *_: True, "basic", leaks(hiding.names_elsewhere)),
+    "form of values, fast": (f"{ENGINE}.quick.is_valid", lambda *_: True, "basic", leaks(hiding.wrong_forms)),
     "nested pixels": (f"{ENGINE}.deidentifier._PIXEL_DATA", frozenset(), "research", leaks(hiding.beside_the_image)),
     "overlay bits": (f"{ENGINE}.overlays.clear_embedded", nothing, "research", leaks(hiding.behind_the_image)),
     "codestreams": (f"{ENGINE}.codestreams.clear_text", nothing, "research", leaks(hiding.inside_codestreams)),
@@ -89,7 +91,7 @@ SWITCHED_OFF: dict[str, tuple[str, Any, str, Callable[[Trial], Iterable[Check]]]
     "UIDs": (f"{ENGINE}.pseudonyms.Pseudonyms.uid", lambda _, original: original, "research", objects),
     "keyed texts": (f"{ENGINE}.pseudonyms.Pseudonyms.text", lambda _, original: original, "basic", attributes()),
     "patients": (f"{ENGINE}.pseudonyms.Pseudonyms.patient", lambda _, identity: identity, "research", objects),
-    "shift": (f"{ENGINE}.deidentifier.shift", lambda vr, text, days: text, "research", objects),
+    "shift": (f"{ENGINE}.deidentifier.shift {ENGINE}.quick.shift", lambda vr, text, days: text, "research", objects),
     "one shift": (f"{ENGINE}.pseudonyms.Pseudonyms.days", lambda *_: next(OTHER_DAYS), "research", objects),
     "masks": (f"{PROCESS}.cleaning.clean", nothing, "research-pixels", check_answers),
 }  # fmt: skip
@@ -97,9 +99,10 @@ SWITCHED_OFF: dict[str, tuple[str, Any, str, Callable[[Trial], Iterable[Check]]]
 
 @pytest.mark.parametrize("rule", SWITCHED_OFF)
 def test_a_rule_switched_off_is_noticed(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    target, instead, profile, checks = SWITCHED_OFF[rule]
+    targets, instead, profile, checks = SWITCHED_OFF[rule]
     assert failing(checks(trial(profile))) == []
-    monkeypatch.setattr(target, instead)
+    for target in targets.split():
+        monkeypatch.setattr(target, instead)
     assert failing(checks(trial(profile)))
 
 
@@ -136,7 +139,7 @@ def _one(tag: int) -> Callable[..., Iterable[Planted]]:
 def test_each_row_of_the_table_switched_off_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the rows of texts and numbers: identifiers, names, dates, UIDs and bytes go by other rules too."""
     plain = ("LO", "SH", "LT", "ST", "UT", "UC", "CS", "DS", "IS")
-    others = {*identity._TELLING, 0x0040A160, 0x00080201}
+    others = {*identity.TELLING, 0x0040A160, 0x00080201}
     rows = [int(row, 16) for row in confidentiality_table() if row.isalnum() and "x" not in row and row != "ggggeeee"]
     tags = [tag for tag in rows if tag in DicomDictionary and DicomDictionary[tag][0] in plain and tag not in others]
     genuine = actions.lookup

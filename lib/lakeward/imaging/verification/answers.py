@@ -88,7 +88,7 @@ def check_answers(trial: Trial) -> Iterator[Check]:
             for check in (*(answer.check for answer in asked), "pixels_hidden", "pixels_retained"):
                 tallies[check].set_aside += 1
             continue
-        new = pydicom.dcmread(BytesIO(done[0]))
+        new = pydicom.dcmread(BytesIO(done.dicom))
         pairs.append((original, new))
         for answer in asked:
             tallies[answer.check].note(_holds(answer, original.ds, new), f"{original.name}: {answer.keyword}")

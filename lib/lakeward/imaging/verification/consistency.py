@@ -59,10 +59,10 @@ class Consistency:
             return
         with silenced():
             old = read_object(content, self.trial.recipe.limits)
-            new = pydicom.dcmread(BytesIO(done[0]))
-            self._search(name, old, done[0])
+            new = pydicom.dcmread(BytesIO(done.dicom))
+            self._search(name, old, done.dicom)
             self._compare(name, old, new)
-            self._note_pixels(name, old, new, masked="(7FE0,0010)" in done[1].changes)
+            self._note_pixels(name, old, new, masked="(7FE0,0010)" in done.changes)
         self._note("stamps present", _is_stamped(new), name)
 
     def _note(self, check: str, passed: bool, where: str) -> None:

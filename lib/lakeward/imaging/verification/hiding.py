@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom import uid
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.standard import Option
 from lakeward.imaging.samples import sample_folder
 from lakeward.imaging.verification.markers import Supply
-from lakeward.imaging.verification.planting import Planted, Plot, new_object
+from lakeward.imaging.verification.planting import Planted, Plot, an_image, new_object, with_elements
 
 _CHARACTERS = {
     "ISO_IR 100": "äöüßéèçñøåÄÖÜ",
@@ -31,13 +33,17 @@ _CHARACTERS = {
     "GB18030": "王小东李明张伟刘洋陈杰杨",
     "ISO_IR 192": "žłőşđħαд山김ßñ",
 }
+_FORMED = (
+    "Modality", "SliceThickness", "InstanceNumber", "PatientAge", "StudyDate", "AcquisitionDateTime", "AcquisitionTime",
+    "StudyInstanceUID", "ReferencedSOPClassUID", "TimezoneOffsetFromUTC",
+)  # fmt: skip
 _DESCRIBED = ("PatientName", "OperatorsName", "InstitutionName", "ImageComments", "RequestedProcedureDescription")
 
 
 def around_the_data_set(profile: Profile, supply: Supply) -> Iterator[Planted]:
     """Preamble and file meta information, plain and deflated."""
     for syntax in (uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian):
-        plot = Plot(profile, supply, "preamble and file meta information")
+        plot = Plot(profile, supply, "preamble and file meta information", ds=an_image())
         ds = plot.ds
         ds.preamble = (plot.word("preamble") + "\0" * 120).encode()
         ds.file_meta = meta = FileMetaDataset()
@@ -160,7 +166,7 @@ def a_report(profile: Profile, supply: Supply) -> Iterator[Planted]:
 def in_characters(profile: Profile, supply: Supply) -> Iterator[Planted]:
     """Names and descriptions in the character sets of PS3.3 C.12.1.1.2, and UTF-16 in binary and private elements."""
     for number, (charset, letters) in enumerate(_CHARACTERS.items()):
-        plot = Plot(profile, supply, f"text in {charset}")
+        plot = Plot(profile, supply, f"text in {charset}", ds=an_image())
         ds = plot.ds
         ds.SpecificCharacterSet = ["", charset] if charset.startswith("ISO 2022") else charset
         texts = ["".join(letters[(start + step) % len(letters)] for step in range(6)) for start in range(5)]
@@ -174,11 +180,21 @@ def in_characters(profile: Profile, supply: Supply) -> Iterator[Planted]:
 
 def names_elsewhere(profile: Profile, supply: Supply) -> Iterator[Planted]:
     """The patient's name and number in attributes that Table E.1-1 does not list, which so may stay."""
-    plot = Plot(profile, supply, "name in an unlisted attribute")
+    plot = Plot(profile, supply, "name in an unlisted attribute", ds=an_image())
     name, number = plot.word("name in (0008,0070)"), plot.word("number in (0008,1090)")
     plot.ds.PatientName, plot.ds.PatientID = f"{name}^Jane", number
     plot.ds.Manufacturer, plot.ds.ManufacturerModelName = f"Made for {name}", f"Model {number}"
     yield plot.finish("names elsewhere")
+
+
+def wrong_forms(profile: Profile, supply: Supply) -> Iterator[Planted]:
+    """Texts in attributes that stay only as numbers, codes, dates, ages and UIDs (PS3.5 6.2)."""
+    plot = Plot(profile, supply, "text in a value of another form", ds=an_image())
+    elements = {}
+    for keyword in _FORMED:
+        text = f"1.5 {plot.word(keyword)}, he knows"
+        elements[int(Tag(keyword))] = dictionary_VR(keyword), text.encode() + b" " * (len(text) % 2)
+    yield with_elements(plot, elements, "texts in values of another form")
 
 
 def packed(profile: Profile, supply: Supply) -> Iterator[Planted]:
@@ -217,15 +233,6 @@ def documents(profile: Profile, supply: Supply) -> Iterator[Planted]:
     yield plot.finish("recorded speech")
 
 
-def an_image() -> Dataset:
-    """A CT image."""
-    ds = new_object(uid.CTImageStorage)
-    ds.Modality, ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = "CT", 1, "MONOCHROME2", 0
-    ds.Rows, ds.Columns, ds.BitsAllocated, ds.BitsStored, ds.HighBit = 32, 32, 16, 16, 15
-    ds.PixelData = bytes((7 * i * i) % 251 for i in range(32 * 32 * 2))
-    return ds
-
-
 def _content(kind: str, concept: Dataset | None = None, **value: Any) -> Dataset:
     names = Sequence([concept or _code("121071", "DCM", "Finding")])
     return _with(RelationshipType="CONTAINS", ValueType=kind, ConceptNameCodeSequence=names, **value)
@@ -250,6 +257,7 @@ PLACES: tuple[Callable[[Profile, Supply], Iterator[Planted]], ...] = (
     a_report,
     in_characters,
     names_elsewhere,
+    wrong_forms,
     packed,
     documents,
 )

@@ -7,7 +7,7 @@ from pydicom import uid
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.verification.hiding import PLACES
 from lakeward.imaging.verification.markers import Supply
-from lakeward.imaging.verification.planting import Planted, every_attribute, every_sequence
+from lakeward.imaging.verification.planting import Planted, every_attribute, every_sequence, new_object
 from lakeward.imaging.verification.report import Check, Tally
 from lakeward.imaging.verification.search import Needles
 from lakeward.imaging.verification.trial import Trial
@@ -22,8 +22,8 @@ def planted(profile: Profile) -> Iterator[Planted]:
     supply = Supply()
     for vr in (None, "UN", "OB", "LO", "PN"):
         yield every_attribute(profile, supply, vr)
-    yield every_attribute(profile, supply, None, uid.ImplicitVRLittleEndian)
-    yield every_attribute(profile, supply, None, uid.ExplicitVRBigEndian)
+    for syntax in (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian, uid.ExplicitVRBigEndian):
+        yield every_attribute(profile, supply, syntax=syntax, ds=new_object())
     yield every_sequence(profile, supply)
     for make in PLACES:
         yield from make(profile, supply)
@@ -57,7 +57,7 @@ def _judge(one: Planted, trial: Trial, tallies: dict[str, Tally]) -> None:
     if missing := len({marker.text for marker in markers} - needles.found(one.content)):
         raise NotPlanted(f"{missing} markers can't be found in {one.name!r} before it is de-identified")
     done = trial.run(one.content)
-    left = needles.found(done[0]) if done else None
+    left = needles.found(done.dicom) if done else None
     for marker in markers:
         tally = tallies.setdefault(marker.place, Tally("hiding places", marker.place))
         if left is None:

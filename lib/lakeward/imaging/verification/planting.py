@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from struct import pack
 
-from pydicom import config, dcmwrite, uid
+from pydicom import config, dcmread, dcmwrite, uid
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -25,7 +25,8 @@ _NOT_PLANTED = frozenset(
         0x00080005,  # says how texts are to be read
     }
 )
-_PIXEL_GROUP, _ITEMS = 0x7FE0, 0xFFFE
+_IMAGE_GROUP, _PIXEL_GROUP, _ITEMS = 0x0028, 0x7FE0, 0xFFFE
+_NUMBER_OF_FRAMES = 0x00280008
 
 
 @dataclass(slots=True)
@@ -96,6 +97,16 @@ def new_object(sop_class: str = uid.RawDataStorage) -> Dataset:
     return ds
 
 
+def an_image() -> Dataset:
+    """A CT image."""
+    ds = new_object(uid.CTImageStorage)
+    ds.Modality, ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = "CT", 1, "MONOCHROME2", 0
+    ds.Rows, ds.Columns, ds.BitsAllocated, ds.BitsStored, ds.HighBit = 32, 32, 16, 16, 15
+    ds.BurnedInAnnotation = "NO"
+    ds.PixelData = bytes((7 * i * i) % 251 for i in range(32 * 32 * 2))
+    return ds
+
+
 def encoded(ds: Dataset, syntax: uid.UID = uid.ExplicitVRLittleEndian) -> bytes:
     """A file of a data set, whatever is wrong with its values."""
     ds.file_meta = getattr(ds, "file_meta", None) or FileMetaDataset()
@@ -115,21 +126,41 @@ def attributes() -> Iterator[int]:
 
 
 def every_attribute(
-    profile: Profile, supply: Supply, vr: str | None = None, syntax: uid.UID = uid.ExplicitVRLittleEndian
+    profile: Profile,
+    supply: Supply,
+    vr: str | None = None,
+    syntax: uid.UID = uid.ExplicitVRLittleEndian,
+    ds: Dataset | None = None,
 ) -> Planted:
-    """An object with a marker in each attribute of PS3.6, in its own VR or all in another one."""
-    plot = Plot(profile, supply, f"attribute declared as {vr}" if vr else ATTRIBUTES)
-    elements = {0x00080016: ("UI", uid.RawDataStorage.encode() + b"\0"), 0x00080018: ("UI", b"1.2.826.0.9.1.1\0")}
+    """An object with a marker in each attribute of PS3.6, in its own VR or all in another one.
+
+    It is an image unless `ds` is something else: in images what describes the pixels stays as it must.
+    """
+    plot = Plot(profile, supply, f"attribute declared as {vr}" if vr else ATTRIBUTES, ds=ds or an_image())
+    elements = {}
     for tag in attributes():
-        if tag not in elements and DicomDictionary[tag][0] != "SQ" and (made := plot.attribute(tag, vr)):
+        fixed = tag in plot.ds or vr or tag == _NUMBER_OF_FRAMES
+        if tag >> 16 == _IMAGE_GROUP and "PixelData" in plot.ds and fixed:
+            continue
+        if DicomDictionary[tag][0] != "SQ" and (made := plot.attribute(tag, vr)):
             elements[tag] = made
-    name = f"every attribute as {vr}" if vr else f"every attribute, {syntax.name}"
+    return with_elements(plot, elements, f"every attribute as {vr or syntax.name}", syntax)
+
+
+def with_elements(
+    plot: Plot, elements: dict[int, tuple[str, bytes]], name: str, syntax: uid.UID = uid.ExplicitVRLittleEndian
+) -> Planted:
+    """Write the object with elements that are given as VR and bytes; pydicom would write none that is not of its VR."""
+    base = dcmread(BytesIO(encoded(plot.ds, syntax)))
+    for tag in base.keys() - elements.keys():
+        raw = base.get_item(tag)
+        elements[int(tag)] = str(raw.VR or "UI"), raw.value or b""
     body = b"".join(_element(tag, *elements[tag], syntax) for tag in sorted(elements))
-    return Planted(name, _head(syntax) + body, plot.markers)
+    return Planted(f"{uid.UID(plot.ds.SOPClassUID).name}, {name}", _head(syntax) + body, plot.markers)
 
 
 def _element(tag: int, vr: str, value: bytes, syntax: uid.UID) -> bytes:
-    """An element byte by byte: pydicom writes none whose value is not of its VR (PS3.5 7.1)."""
+    """An element byte by byte (PS3.5 7.1)."""
     order = "<" if syntax.is_little_endian else ">"
     if syntax.is_implicit_VR:
         return pack("<HHL", tag >> 16, tag & 0xFFFF, len(value)) + value
@@ -143,13 +174,13 @@ def _head(syntax: uid.UID) -> bytes:
     return whole[: 144 + int.from_bytes(whole[140:144], "little")]
 
 
-def every_sequence(profile: Profile, supply: Supply) -> Planted:
+def every_sequence(profile: Profile, supply: Supply, ds: Dataset | None = None) -> Planted:
     """An object in which each sequence of PS3.6 has an item with identifiers, private elements and a sequence."""
-    plot = Plot(profile, supply, "nested in a sequence")
+    plot = Plot(profile, supply, "nested in a sequence", ds=ds or an_image())
     for tag in attributes():
         if DicomDictionary[tag][0] == "SQ":
             plot.ds[tag] = DataElement(tag, "SQ", Sequence([_item(plot, show(tag) + ".", depth=1)]))
-    return plot.finish("every sequence")
+    return plot.finish(f"{uid.UID(plot.ds.SOPClassUID).name}, every sequence")
 
 
 def _item(plot: Plot, path: str, depth: int) -> Dataset:

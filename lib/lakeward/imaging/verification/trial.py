@@ -3,9 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from lakeward.imaging.deidentification.deidentifier import Deidentified
 from lakeward.imaging.deidentification.profile import Profile
-from lakeward.imaging.pipeline.process import Recipe, deidentify
+from lakeward.imaging.pipeline.process import Clean, Recipe, deidentify
 from lakeward.imaging.reasons import Quarantined, Reason
 
 
@@ -32,7 +31,7 @@ class Trial:
         """The profile on trial."""
         return self.recipe.profile
 
-    def run(self, content: bytes) -> tuple[bytes, Deidentified] | None:
+    def run(self, content: bytes) -> Clean | None:
         """De-identify a file; None if it is set aside."""
         try:
             done = deidentify(content, self.recipe)
