@@ -75,7 +75,51 @@ def naive(source: Path, report: Callable[[str], None]) -> None:
     report("first run")
 
 
-WAYS = {"lakeward": ingest, "naive": naive}
+def files(source: Path, report: Callable[[str], None]) -> None:
+    """Lakeward without tables: headers de-identified, files to files."""
+    from lakeward.imaging.deidentification.profile import load_profile
+    from lakeward.imaging.pipeline.files import deidentify_folder
+    from lakeward.imaging.pipeline.process import Recipe
+    from lakeward.workspace.settings import settings
+
+    recipe = Recipe(load_profile("basic"), bytes(range(32)))
+    report("started")
+    done = deidentify_folder(source, settings().home.with_name("files"), recipe)
+    assert done.written == done.read, done
+    report("first run")
+
+
+def copy(source: Path, report: Callable[[str], None]) -> None:
+    """The floor: every file read and written, by one process."""
+    from lakeward.workspace.settings import settings
+
+    report("started")
+    for path in source.rglob("*.dcm"):
+        new = settings().home.with_name("files") / path.relative_to(source)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(path.read_bytes())
+    report("first run")
+
+
+def dicognito(source: Path, report: Callable[[str], None]) -> None:
+    """Another de-identifier of headers, one process, if it is installed (it is not among the dependencies)."""
+    import pydicom
+    from dicognito.anonymizer import Anonymizer
+
+    from lakeward.workspace.settings import settings
+
+    anonymizer = Anonymizer(seed="benchmark")
+    report("started")
+    for path in source.rglob("*.dcm"):
+        new = settings().home.with_name("files") / path.relative_to(source)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        ds = pydicom.dcmread(path)
+        anonymizer.anonymize(ds)
+        ds.save_as(new)
+    report("first run")
+
+
+WAYS = {"lakeward": ingest, "naive": naive, "files": files, "copy": copy, "dicognito": dicognito}
 
 
 class Meter:
@@ -134,7 +178,8 @@ def measure(way: str, source: Path, scratch: Path) -> dict[str, Any]:
     ran = subprocess.run(
         [sys.executable, __file__, "--run", way, str(source)], env=environment, stdout=subprocess.PIPE, check=True
     )
-    shutil.rmtree(home)
+    for made in (home, home.with_name("files")):
+        shutil.rmtree(made, ignore_errors=True)
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return found
 
@@ -143,7 +188,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, nargs=2, default=[2000, 20000], help="two sizes")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=["lakeward", "naive"])
     parser.add_argument("--scratch", type=Path, help="folder for files and tables, some 40 GB for 20,000 files")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)

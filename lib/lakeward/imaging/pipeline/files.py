@@ -1,6 +1,7 @@
 """Files to files: a folder of DICOM files into a folder of de-identified ones, without tables and without Spark."""
 
 import csv
+import filecmp
 import hashlib
 import os
 import shutil
@@ -63,14 +64,13 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of one file: a finished part with its UIDs (study, series, object) and hash, or a reason."""
+    """What came of one file: a finished part with its UIDs (study, series, object), or a reason and a name."""
 
     original: Original
     name: str = ""
     reason: Reason | None = None
     part: Path = Path()
     uids: tuple[str, str, str] = ("", "", "")
-    sha256: str = ""
 
 
 def deidentify_folder(source: Path, destination: Path, recipe: Recipe, quarantine: Path | None = None) -> Summary:
@@ -182,18 +182,20 @@ def _one_in_worker(original: Original) -> _Outcome:
 
 
 def _one(original: Original, job: _Job) -> _Outcome:
-    name, content = "", b""
+    content: bytes | None = None
     try:
         content = load(Path(original.path), job.recipe)
-        name = job.recipe.pseudonyms.source(content)
         clean = deidentify(content, job.recipe)
     except Quarantined as refusal:
-        if name and job.quarantine:
+        if content is None:
+            return _Outcome(original, reason=refusal.reason)
+        name = job.recipe.pseudonyms.source(content)
+        if job.quarantine:
             set_aside(content, job.quarantine / name, job.quarantine)
         return _Outcome(original, name, refusal.reason)
     part = job.parts / job.recipe.pseudonyms.source(os.fsencode(original.path))
     part.write_bytes(clean.dicom)
-    return _Outcome(original, name, part=part, uids=clean.uids, sha256=hashlib.sha256(clean.dicom).hexdigest())
+    return _Outcome(original, part=part, uids=clean.uids)
 
 
 class _Settled:
@@ -202,17 +204,18 @@ class _Settled:
     def __init__(self, destination: Path) -> None:
         self.destination = destination
         self.duplicates = 0
-        self._hashes: dict[tuple[str, str, str], set[str]] = {}
+        self._paths: dict[tuple[str, str, str], list[Path]] = {}
 
     def add(self, outcome: _Outcome) -> None:
         """Give a finished part its name."""
-        hashes = self._hashes.setdefault(outcome.uids, set())
-        if outcome.sha256 in hashes:
+        paths = self._paths.setdefault(outcome.uids, [])
+        if any(filecmp.cmp(path, outcome.part, shallow=False) for path in paths):
             self.duplicates += 1
             outcome.part.unlink()
             return
-        path = self.destination / place(*outcome.uids, outcome.sha256, only=not hashes)
-        hashes.add(outcome.sha256)
+        sha256 = hashlib.sha256(outcome.part.read_bytes()).hexdigest() if paths else ""
+        path = self.destination / place(*outcome.uids, sha256, only=not paths)
+        paths.append(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         outcome.part.replace(path)
 
