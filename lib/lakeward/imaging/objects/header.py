@@ -120,26 +120,26 @@ def as_json(ds: Dataset) -> str:
             return _dump(json.loads(json.dumps(model), parse_constant=lambda name: None))
 
 
-_QUICK: dict[bytes, tuple[re.Pattern[bytes], Callable[[str], Any]]] = {
-    b"UI": (re.compile(rb"[0-9.]{1,64}\0?"), str),
-    b"DS": (re.compile(rb" *[+-]?\d{1,12}(?:\.\d{1,12})? *"), float),
-    b"IS": (re.compile(rb" *[+-]?\d{1,9} *"), int),
-    b"DA": (re.compile(rb"\d{8}"), str),
-    b"TM": (re.compile(rb"\d{6}(?:\.\d{1,6})? ?"), str),
+_QUICK: dict[bytes, tuple[re.Pattern[bytes], Callable[[str], str]]] = {
+    b"UI": (re.compile(rb"[0-9.]{1,64}\0?"), '"{}"'.format),
+    b"DS": (re.compile(rb" *[+-]?\d{1,12}(?:\.\d{1,12})? *"), lambda text: repr(float(text))),
+    b"IS": (re.compile(rb" *[+-]?\d{1,9} *"), lambda text: str(int(text))),
+    b"DA": (re.compile(rb"\d{8}"), '"{}"'.format),
+    b"TM": (re.compile(rb"\d{6}(?:\.\d{1,6})? ?"), '"{}"'.format),
 }
 
 
 def quick_json(tag: int, encoded: bytes) -> str | None:
     """Return an Explicit VR element as `as_json` has it; None unless it is one of the commonest kinds."""
-    vr, value = encoded[4:6], encoded[8:]
+    vr = encoded[4:6]
     if vr not in _QUICK:
         return None
-    form, convert = _QUICK[vr]
-    texts = value.split(b"\\")
+    form, as_text = _QUICK[vr]
+    texts = encoded[8:].split(b"\\")
     if not all(form.fullmatch(text) for text in texts):
         return None
-    model = {"vr": vr.decode(), "Value": [convert(text.decode().strip("\0 ")) for text in texts]}
-    return f'"{tag:08X}":{_dump(model)}'
+    shown = ",".join(as_text(text.decode().strip("\0 ")) for text in texts)
+    return f'"{tag:08X}":{{"vr":"{vr.decode()}","Value":[{shown}]}}'
 
 
 def _dump(model: Any) -> str:

@@ -25,7 +25,7 @@ from lakeward.imaging.objects.writing import encode
 from lakeward.imaging.pipeline.everyday import Everyday
 from lakeward.imaging.pixels import cleaning
 from lakeward.imaging.pixels.decoding import frames, has_pixels
-from lakeward.imaging.pixels.enhance import EnhanceParameters, Picture, display, encode_frame, enhance, is_enhanceable
+from lakeward.imaging.pixels.enhance import EnhanceParameters, display, encode_frame, enhance, is_enhanceable
 from lakeward.imaging.pixels.thumbnails import thumbnail_png
 from lakeward.imaging.reasons import Quarantined, Reason
 
@@ -292,5 +292,5 @@ def _pictures(ds: FileDataset, recipe: Recipe) -> tuple[list[bytes], bytes | Non
             if enhanceable:
                 enhanced.append(encode_frame(shown))
             if index == middle:
-                thumbnail = thumbnail_png(cast(Picture, shown))
+                thumbnail = thumbnail_png(shown)
     return enhanced, thumbnail

@@ -62,17 +62,31 @@ def frames(ds: FileDataset, limits: Limits | None = None) -> Iterator[Frame]:
         expected = _check_size(ds, limits or Limits())
         if ds.file_meta.TransferSyntaxUID.is_encapsulated:
             _check_codestreams(ds, expected)
-        decoded = _decoded(ds)
+        decoded = _in_place(ds, expected) if _lies_as_it_is(ds) else _decoded(ds)
     for _ in range(expected):
         with contained(Reason.UNDECODABLE_PIXELS):
-            frame = _as_rgb(next(decoded)[0], ds)
+            frame = _as_rgb(next(decoded), ds)
         yield frame.astype(frame.dtype.newbyteorder("="), copy=False)
 
 
-def _decoded(ds: FileDataset) -> Iterator[tuple[Frame, dict[str, str | int]]]:
+def _lies_as_it_is(ds: FileDataset) -> bool:
+    """Whether frames are arrays already: native gray values or palette indices of whole bytes."""
+    native = not ds.file_meta.TransferSyntaxUID.is_encapsulated and ds.file_meta.TransferSyntaxUID.is_little_endian
+    return native and "PixelData" in ds and ds.SamplesPerPixel == 1 and ds.BitsAllocated in (8, 16)
+
+
+def _in_place(ds: FileDataset, count: int) -> Iterator[Frame]:
+    kind = f"<{'i' if ds.PixelRepresentation else 'u'}{ds.BitsAllocated // 8}"
+    size = ds.Rows * ds.Columns
+    pixels = np.frombuffer(ds.PixelData, kind, count * size)
+    return iter(pixels.reshape(count, ds.Rows, ds.Columns))
+
+
+def _decoded(ds: FileDataset) -> Iterator[Frame]:
     """Start the decoder that is best for the syntax; several that take turns might not agree to the last bit."""
     syntax = ds.file_meta.TransferSyntaxUID
-    return get_decoder(syntax).iter_array(ds, decoding_plugin=decoder_plugin(syntax), allow_excess_frames=False)
+    frames = get_decoder(syntax).iter_array(ds, decoding_plugin=decoder_plugin(syntax), allow_excess_frames=False)
+    return (frame for frame, _ in frames)
 
 
 def decoder_plugin(syntax: str) -> str:

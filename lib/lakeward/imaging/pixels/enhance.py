@@ -30,14 +30,12 @@ _FUNCTIONAL_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
 _NOT_PICTURES = ("Segmentation Storage", "RT Dose Storage", "Parametric Map Storage")
 _PERCENTILES = (0.5, 99.5)
 _BEYOND = 1e9
-_LONGEST_TABLE = 1 << 16
-_TABLE_BITS = 16
 _WINDOW = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "VOILUTFunction")
 _LUTS = ("ModalityLUTSequence", "VOILUTSequence")
 _SMALLEST_TILE = 16
 """Pixels on a side: 256, as many as there are bins."""
 
-_shades: Memory[Picture] = Memory(64)
+_tables: Memory[Picture | None] = Memory(64)
 
 
 class EnhanceParameters(BaseModel):
@@ -68,7 +66,7 @@ def is_enhanceable(ds: FileDataset, parameters: EnhanceParameters) -> bool:
         return parameters.enabled and is_picture and ds.get("BitsAllocated") != 1
 
 
-def enhance(frame: Frame, ds: FileDataset, parameters: EnhanceParameters, index: int = 0) -> Frame:
+def enhance(frame: Frame, ds: FileDataset, parameters: EnhanceParameters, index: int = 0) -> Picture:
     """Enhance one frame.
 
     The modality and VOI transforms come first, MONOCHROME1 is turned to display sense, then CLAHE equalizes the
@@ -79,7 +77,7 @@ def enhance(frame: Frame, ds: FileDataset, parameters: EnhanceParameters, index:
     frame : numpy.ndarray
         From `lakeward.imaging.pixels.decoding.frames`.
     ds : pydicom.dataset.FileDataset
-        The object that it is from.
+        The object that it is from, of which `is_enhanceable` says yes.
     parameters : EnhanceParameters
         Strength and tiling.
     index : int
@@ -88,15 +86,13 @@ def enhance(frame: Frame, ds: FileDataset, parameters: EnhanceParameters, index:
     Returns
     -------
     numpy.ndarray
-        uint8 of shape (rows, columns[, 3]); or `frame` itself where `is_enhanceable` says no.
+        uint8 of shape (rows, columns[, 3]).
 
     Raises
     ------
     Quarantined
         As `display`.
     """
-    if not is_enhanceable(ds, parameters):
-        return frame
     shown = display(frame, ds, index)
     if shown.min() == shown.max():
         return shown
@@ -167,33 +163,35 @@ def _transforms(ds: FileDataset, index: int) -> Dataset:
 
 def _gray(frame: Frame, ds: Dataset) -> Picture:
     """Shade each value that occurs once, then look the pixels up: pydicom's transforms work in 64-bit floats."""
-    if not np.issubdtype(frame.dtype, np.integer):
+    if not np.issubdtype(frame.dtype, np.integer) or frame.itemsize > 2:
         return _shade(frame, frame, ds)
     low, high = int(frame.min()), int(frame.max())
-    if high - low > _LONGEST_TABLE:
-        return _shade(frame, frame, ds)
-    low, table = _windowed(low, high, ds) or (low, _shade(np.arange(low, high + 1), frame, ds))
-    unsigned = frame.view(f"u{frame.itemsize}")
-    # Differences wrap round to what they should be, and no index is out of bounds.
-    offset = unsigned.dtype.type(low & (1 << 8 * frame.itemsize) - 1)
-    return np.asarray(np.take(table, unsigned - offset, mode="wrap"), np.uint8)
+    table = _windowed(frame, low, high, ds)
+    if table is None:
+        values = np.arange(low, high + 1)
+        table = _table(frame, values, _shade(values, frame, ds))
+    return np.asarray(cv2.LUT(np.ascontiguousarray(frame).view(f"u{frame.itemsize}"), table), np.uint8)
 
 
-def _windowed(low: int, high: int, ds: Dataset) -> tuple[int, Picture] | None:
-    """Return the shades of all values that can be stored, and the lowest of these; None without a window, or tables."""
-    transform = tuple(str(ds.get(keyword)) for keyword in _WINDOW)
+def _windowed(frame: Frame, low: int, high: int, ds: Dataset) -> Picture | None:
+    """Return the shades of all values that can be stored, from memory; None without a window."""
     bits, signed = ds.BitsStored, bool(ds.PixelRepresentation)
     lowest = -(1 << bits - 1) if signed else 0
-    if bits > _TABLE_BITS or low < lowest or high >= lowest + (1 << bits) or any(keyword in ds for keyword in _LUTS):
+    if low < lowest or high >= lowest + (1 << bits) or any(keyword in ds for keyword in _LUTS):
         return None
-    key = (bits, signed, *transform)
-    table = _shades.get(key)
-    if table is None:
-        found = _by_voi(apply_modality_lut(np.arange(lowest, lowest + (1 << bits)), ds), ds)
-        if found is None:
-            return None
-        table = _shades.put(key, _scaled(*found))
-    return lowest, table
+    key = (frame.dtype, bits, signed, *(str(ds.get(keyword)) for keyword in _WINDOW))
+    if key not in _tables:
+        values = np.arange(lowest, lowest + (1 << bits))
+        shaded = _by_voi(apply_modality_lut(values, ds), ds)
+        _tables.put(key, _table(frame, values, _scaled(*shaded)) if shaded else None)
+    return _tables[key]
+
+
+def _table(frame: Frame, values: npt.NDArray[np.int64], shades: Picture) -> Picture:
+    """Return a table of shades by the bits of a stored value."""
+    table = np.zeros(1 << 8 * frame.itemsize, np.uint8)
+    table[values & len(table) - 1] = shades
+    return table
 
 
 def _shade(values: Frame, frame: Frame, ds: Dataset) -> Picture:
