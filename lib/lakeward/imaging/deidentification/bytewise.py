@@ -70,7 +70,8 @@ class Part:
     def columns(self, charset: bytes) -> dict[str, Any]:
         """Return the columns of ``imaging.images`` that it fills."""
         if self._columns is None:
-            self._columns = header.columns_of(self.tag, self._alone(charset))
+            quick = header.quick_columns(self.tag, self.encoded)
+            self._columns = header.columns_of(self.tag, self._alone(charset)) if quick is None else quick
         return self._columns
 
     def _alone(self, charset: bytes) -> Dataset:
@@ -225,7 +226,8 @@ class Bytewise:
                 part = treat(tag, vr, raw, value - start, context, creator)
             parts.append(part)
             if part.encoded and block in unused:
-                parts.append(Part(block, unused.pop(block), ""))
+                naming = unused.pop(block)
+                parts.append(context.parts.get(naming) or context.parts.put(naming, Part(block, naming, "")))
         return parts + [Part(tag, b"", _removed(tag)) for tag in unused]
 
     def _name(self, value: bytes) -> str:

@@ -61,9 +61,8 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def read_column(column: HeaderColumn, ds: Dataset) -> Any:
-    """Return a column's value in a data set, or None where it is absent, empty or not of the column's type."""
-    found = values(ds.get(column.keyword))
+def read_column(column: HeaderColumn, found: list[Any]) -> Any:
+    """Return a column's value among those of its attribute, or None where it is absent, empty or not of the type."""
     if len(found) <= column.index or str(found[column.index]).strip() == "":
         return None
     try:
@@ -74,7 +73,7 @@ def read_column(column: HeaderColumn, ds: Dataset) -> Any:
 
 def columns(ds: Dataset) -> dict[str, Any]:
     """Return the typed columns of a cleaned data set, with those that need more than one attribute."""
-    row = {column.name: read_column(column, ds) for column in COLUMNS}
+    row = {column.name: read_column(column, values(ds.get(column.keyword))) for column in COLUMNS}
     row["patient_age_years"] = age_in_years(str(ds.get("PatientAge") or ""))
     return completed(row, ds)
 
@@ -90,7 +89,15 @@ def columns_of(tag: int, ds: Dataset) -> dict[str, Any]:
     """Return the columns that one attribute fills."""
     if tag == _AGE:
         return {"patient_age_years": age_in_years(str(ds.get("PatientAge") or ""))}
-    return {column.name: read_column(column, ds) for column in _COLUMNS_OF.get(tag, ())}
+    return {column.name: read_column(column, values(ds.get(column.keyword))) for column in _COLUMNS_OF.get(tag, ())}
+
+
+def quick_columns(tag: int, encoded: bytes) -> dict[str, Any] | None:
+    """Return the columns that an Explicit VR element fills; None unless it is one of the commonest kinds."""
+    texts = _plain_texts(encoded)
+    if texts is None:
+        return None
+    return {column.name: read_column(column, texts) for column in _COLUMNS_OF.get(tag, ())}
 
 
 def age_in_years(age: str) -> float | None:
@@ -131,15 +138,21 @@ _QUICK: dict[bytes, tuple[re.Pattern[bytes], Callable[[str], str]]] = {
 
 def quick_json(tag: int, encoded: bytes) -> str | None:
     """Return an Explicit VR element as `as_json` has it; None unless it is one of the commonest kinds."""
+    texts = _plain_texts(encoded)
+    if texts is None:
+        return None
     vr = encoded[4:6]
-    if vr not in _QUICK:
-        return None
-    form, as_text = _QUICK[vr]
+    _, as_text = _QUICK[vr]
+    return f'"{tag:08X}":{{"vr":"{vr.decode()}","Value":[{",".join(map(as_text, texts))}]}}'
+
+
+def _plain_texts(encoded: bytes) -> list[str] | None:
+    """Return the values of an element of which nothing needs to be known but its VR."""
+    known = _QUICK.get(encoded[4:6])
     texts = encoded[8:].split(b"\\")
-    if not all(form.fullmatch(text) for text in texts):
+    if known is None or not all(known[0].fullmatch(text) for text in texts):
         return None
-    shown = ",".join(as_text(text.decode().strip("\0 ")) for text in texts)
-    return f'"{tag:08X}":{{"vr":"{vr.decode()}","Value":[{shown}]}}'
+    return [text.decode().strip("\0 ") for text in texts]
 
 
 def _dump(model: Any) -> str:
