@@ -86,3 +86,24 @@ class ExploreParameters(Parameters):
 
     condition: str = Field(min_length=1)
     pictures: int = Field(ge=1, le=100)
+
+
+class VerifyParameters(Parameters):
+    """Parameters of ``imaging/03_verify``.
+
+    Attributes
+    ----------
+    source : str
+        Folder of originals to try too, and to search the lakehouse for; ``samples`` for the real files that pydicom
+        ships; empty to leave the lakehouse alone.
+    profile : str
+        Name of a shipped profile, or path of a YAML file.
+    """
+
+    source: str
+    profile: str
+
+    @property
+    def folder(self) -> Path | None:
+        """The source as a folder, if one is given."""
+        return source_folder(self.source) if self.source.strip() else None

@@ -185,11 +185,11 @@ def every_sequence(profile: Profile, supply: Supply, ds: Dataset | None = None) 
 
 def _item(plot: Plot, path: str, depth: int) -> Dataset:
     item = Dataset()
-    for tag in (0x00081030, 0x00081070, 0x00100020, 0x0020000D) if depth else (0x00200010,):
+    for tag in (0x00081070, 0x00100020, 0x0020000D) if depth else (0x00200010,):
         if made := plot.attribute(tag, path=path):
             item[tag] = DataElement(tag, made[0], made[1].decode().strip())
-    block = item.private_block(0x0011, plot.word(path + "private creator", "private element"), create=True)
-    block.add_new(1, "UN", plot.word(path + "private UN", "private element").encode())
     if depth:
+        block = item.private_block(0x0011, "VENDOR", create=True)
+        block.add_new(1, "UN", plot.word(path + "private UN", "private element").encode())
         item.ReferencedStudySequence = Sequence([_item(plot, path + "(0008,1110).", depth - 1)])
     return item

@@ -2,11 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
 MOST_FINDINGS = 10
+OUTCOMES = ("passed", "set aside", "allowed", "failed")
 
 Group = Literal["hiding places", "answer key", "objects", "tables"]
 
@@ -121,3 +126,35 @@ def _by_group(checks: Iterable[Check]) -> Iterable[tuple[str, list[Check]]]:
     for check in checks:
         groups.setdefault(check.group, []).append(check)
     return groups.items()
+
+
+def as_table(done: Verification) -> pd.DataFrame:
+    """One row for each check, with its counts."""
+    rows = [
+        (check.group, check.name, check.passed, check.set_aside, sum(check.allowed.values()), check.failed)
+        for check in done.checks
+    ]
+    return pd.DataFrame(rows, columns=["group", "check", *OUTCOMES])
+
+
+def reasons_table(done: Verification) -> pd.DataFrame:
+    """Why planted texts may stay, and how many do."""
+    reasons: Counter[str] = Counter()
+    for check in done.checks:
+        reasons.update(check.allowed)
+    return pd.DataFrame(reasons.most_common(), columns=["may stay since", "texts"])
+
+
+def matrix(done: Verification) -> "go.Figure":
+    """Draw checks against outcomes: the share in color, the count in each cell."""
+    from plotly import graph_objects as go
+
+    table = as_table(done)
+    counts = table[list(OUTCOMES)]
+    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+    names = [f"{group}: {check}" for group, check in zip(table["group"], table["check"], strict=True)]
+    heat = go.Heatmap(
+        z=shares, x=list(OUTCOMES), y=names, text=counts, texttemplate="%{text:,}", colorscale="Blues", showscale=False
+    )
+    layout = {"height": 80 + 20 * len(names), "margin": {"l": 10, "r": 10, "t": 10, "b": 10}}
+    return go.Figure(heat, layout).update_yaxes(autorange="reversed", automargin=True).update_xaxes(side="top")
