@@ -3,8 +3,12 @@
 import pytest
 from pydicom._dicom_dict import DicomDictionary
 
-from lakeward.imaging.deidentification.profile import UserRule, load_profile, shipped
+from lakeward.imaging.deidentification.profile import Profile, UserRule, load_profile, shipped
+from lakeward.imaging.deidentification.standard import Option
 from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.verification.answers import check_answers
+from lakeward.imaging.verification.consistency import check_objects
+from lakeward.imaging.verification.hiding import PLACES
 from lakeward.imaging.verification.leaks import NotPlanted, check_leaks, planted
 from lakeward.imaging.verification.markers import Marker, Supply, allowed
 from lakeward.imaging.verification.planting import ATTRIBUTES, Planted, attributes
@@ -51,3 +55,16 @@ def test_what_may_stay_is_told_by_the_table_and_the_options() -> None:
 def test_a_marker_that_can_not_be_found_before_proves_nothing() -> None:
     with pytest.raises(NotPlanted, match="1 markers"):
         list(check_leaks(trial(), [Planted("empty", b"", [Marker(Supply().word(), ATTRIBUTES, "(0010,0010)")])]))
+
+
+@pytest.mark.parametrize("dates", ["retain_full_dates", "retain_modified_dates"])
+def test_what_a_profile_keeps_is_not_called_a_leak(dates: str) -> None:
+    """All options at once, and rules that keep what the table would not."""
+    options = [option for option in Option if option.startswith("retain") and "dates" not in option]
+    rules = [UserRule(keyword=keyword, action="K") for keyword in ("PatientID", "StationName", "ImageComments")]
+    profile = Profile(name="test", options=(*options, Option(dates)), rules=(*rules, UserRule(vr="UI", action="K")))
+    on_trial = Trial(Recipe(profile, bytes(32)))
+    made = [one for place in PLACES for one in place(profile, Supply())]
+    checks = [*check_leaks(on_trial, made), *check_answers(on_trial), *check_objects(on_trial, [])[0]]
+    assert [finding for check in checks for finding in check.findings] == []
+    assert sum(check.passed for check in checks) > 100

@@ -91,9 +91,9 @@ class Consistency:
                     self._references.append((f"{name}: {path}", str(was.value), str(now.value)))
 
     def _note_uid(self, where: str, old: str, new: str) -> None:
-        changed = old != new or self.trial.profile.has(Option.RETAIN_UIDS)
+        changed = UID(new).is_valid if old != new else self.trial.profile.has(Option.RETAIN_UIDS)
         alike = self._uids.setdefault(old, new) == new and self._owners.setdefault(new, old) == old
-        self._note(NAMES[1], changed and alike and UID(new).is_valid, where)
+        self._note(NAMES[1], changed and alike, where)
 
     def _note_date(self, where: str, patient: str, old: str, new: str) -> None:
         if self.trial.profile.has(Option.RETAIN_FULL_DATES) or shift_date(old[:8], 0) is None:
@@ -143,11 +143,12 @@ def check_objects(trial: Trial, files: Iterable[Path]) -> tuple[list[Check], dic
     Returns
     -------
     tuple of list of Check and dict of str to str
-        The checks, and the identifying texts of all originals with their attributes.
+        The checks, and the identifying texts of the real objects with their attributes.
     """
     consistency = Consistency(trial)
     for original in studies():
         consistency.add(original.name, original.content)
+    consistency.texts.clear()  # of nobody
     for number, path in enumerate(files, 1):
         try:
             content = load(path, trial.recipe)

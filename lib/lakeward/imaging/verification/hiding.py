@@ -171,7 +171,7 @@ def in_characters(profile: Profile, supply: Supply) -> Iterator[Planted]:
         ds.SpecificCharacterSet = ["", charset] if charset.startswith("ISO 2022") else charset
         texts = ["".join(letters[(start + step) % len(letters)] for step in range(6)) for start in range(5)]
         for keyword, text in zip(_DESCRIBED, texts, strict=True):
-            setattr(ds, keyword, plot.note(text, keyword))
+            setattr(ds, keyword, plot.note(text, keyword, why=plot.keeps(keyword)))
         ds.private_block(0x0009, "VENDOR", create=True).add_new(1, "LO", plot.note(texts[0][::-1], "private element"))
         wide = plot.word(f"UTF-16 {number}")
         ds.private_block(0x0011, "VENDOR", create=True).add_new(1, "OB", wide.encode("utf-16-le"))
@@ -181,7 +181,8 @@ def in_characters(profile: Profile, supply: Supply) -> Iterator[Planted]:
 def names_elsewhere(profile: Profile, supply: Supply) -> Iterator[Planted]:
     """The patient's name and number in attributes that Table E.1-1 does not list, which so may stay."""
     plot = Plot(profile, supply, "name in an unlisted attribute", ds=an_image())
-    name, number = plot.word("name in (0008,0070)"), plot.word("number in (0008,1090)")
+    name = plot.note(supply.word(), "name in (0008,0070)", why=plot.keeps("PatientName"))
+    number = plot.note(supply.word(), "number in (0008,1090)", why=plot.keeps("PatientID"))
     plot.ds.PatientName, plot.ds.PatientID = f"{name}^Jane", number
     plot.ds.Manufacturer, plot.ds.ManufacturerModelName = f"Made for {name}", f"Model {number}"
     yield plot.finish("names elsewhere")
@@ -207,8 +208,10 @@ def packed(profile: Profile, supply: Supply) -> Iterator[Planted]:
     block.add_new(1, "OB", archive.getvalue())
     block.add_new(2, "UN", zlib.compress(_sentence(plot.word("deflate"))))
     block.add_new(3, "OB", gzip.compress(_sentence(plot.word("gzip"))))
-    plot.ds.ImageComments = base64.b64encode(_sentence(plot.word("base64"))).decode()
-    plot.ds.PatientComments = _sentence(plot.word("hexadecimal")).hex()
+    commented = plot.note(supply.word(), "base64", why=plot.keeps("ImageComments"))
+    plot.ds.ImageComments = base64.b64encode(_sentence(commented)).decode()
+    commented = plot.note(supply.word(), "hexadecimal", why=plot.keeps("PatientComments"))
+    plot.ds.PatientComments = _sentence(commented).hex()
     plot.ds.add_new(0x60003000, "OB", zlib.compress(_sentence(plot.word("deflate, overlay"))))
     yield plot.finish("packed text")
 

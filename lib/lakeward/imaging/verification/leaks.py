@@ -57,7 +57,7 @@ def _judge(one: Planted, trial: Trial, tallies: dict[str, Tally]) -> None:
     if missing := len({marker.text for marker in markers} - needles.found(one.content)):
         raise NotPlanted(f"{missing} markers can't be found in {one.name!r} before it is de-identified")
     done = trial.run(one.content)
-    left = needles.found(done.dicom) if done else None
+    left = needles.found(done.dicom) | needles.found(done.changes.encode()) if done else None
     for marker in markers:
         tally = tallies.setdefault(marker.place, Tally("hiding places", marker.place))
         if left is None:

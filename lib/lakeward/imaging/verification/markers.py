@@ -21,6 +21,9 @@ BYTE_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 NUMBER_BYTES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "AT": 4, "FL": 4, "FD": 8, "UV": 8, "SV": 8}
 _NAMING = frozenset({"PN", "AE", "UR"})
 _FORMAT_KNOWN = frozenset({"ICCProfile", "FillPattern", "BadPixelImage", "WeightingLookupTableData"})
+UNLISTED = "not in Table E.1-1"
+"""Why a text may stay that neither an option nor a rule keeps."""
+
 _BEFORE, _AFTER = "QX", "ZJ"
 WORD_BYTES = 8
 _APART = timedelta(4018)  # more than dates are ever moved by, so that no moved date is another marker
@@ -132,4 +135,4 @@ def _unlisted(profile: Profile, tag: int, vr: str, keyword: str) -> str:
         most = dictionary_VM(tag).split("-")[-1]
         if most.isdecimal() and int(most) * NUMBER_BYTES[vr] < WORD_BYTES:
             return ""
-    return "not in Table E.1-1"
+    return UNLISTED

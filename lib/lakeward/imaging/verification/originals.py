@@ -14,7 +14,7 @@ import lakeward
 from lakeward.imaging.deidentification import descriptors, identity
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.values import values
-from lakeward.imaging.verification.markers import allowed
+from lakeward.imaging.verification.markers import UNLISTED, allowed
 from lakeward.imaging.verification.search import SHORTEST
 
 IDENTIFIERS = frozenset({
@@ -45,18 +45,30 @@ def is_own_uid(text: str) -> bool:
 def identifying(ds: Dataset, profile: Profile) -> dict[str, str]:
     """Return names, identifiers and UIDs of an object that a profile does not keep, each with its attribute.
 
-    Of names all words count that are no terms of imaging; words that Lakeward or the Standard write themselves are
-    left out, since finding them would say nothing.
+    Of names all words count that are no terms of imaging. Left out are words that an option or rule keeps elsewhere in
+    the object, and words that Lakeward or the Standard write themselves: finding them would say nothing.
     """
     found: dict[str, str] = {}
+    kept: set[str] = set()
     for path, element in walk(ds):
-        if element.tag.is_private or allowed(profile, int(element.tag), str(element.VR), element.keyword):
-            continue
-        for value in values(element.value):
-            for text in _telling(element, str(value)):
-                if not is_common(text):
-                    found.setdefault(text, element.keyword or path)
-    return found
+        why = _why_kept(element, profile)
+        for value in map(str, values(element.value)):
+            if why not in ("", UNLISTED):
+                kept |= {value.lower(), *descriptors.words(value)}
+            elif not why:
+                found |= dict.fromkeys(_telling(element, value), element.keyword or path)
+    return {text: attribute for text, attribute in found.items() if not (_is_of(text, kept) or is_common(text))}
+
+
+def _is_of(text: str, kept: set[str]) -> bool:
+    words = descriptors.words(text)
+    return text.lower() in kept or bool(words and words <= kept)
+
+
+def _why_kept(element: DataElement, profile: Profile) -> str:
+    if element.tag.is_private:
+        return ""
+    return allowed(profile, int(element.tag), str(element.VR), element.keyword)
 
 
 def _telling(element: DataElement, value: str) -> Iterator[str]:

@@ -7,9 +7,11 @@ from struct import pack
 
 from pydicom import config, dcmread, dcmwrite, uid
 from pydicom._dicom_dict import DicomDictionary
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, VR
 
 from lakeward.imaging.deidentification.profile import Profile
@@ -61,6 +63,11 @@ class Plot:
     def word(self, path: str, place: str = "") -> str:
         """A marker that must go."""
         return self.note(self.supply.word(), path, place)
+
+    def keeps(self, keyword: str) -> str:
+        """Why the profile lets an attribute's text stay; empty if it does not."""
+        tag = int(Tag(keyword))
+        return allowed(self.profile, tag, dictionary_VR(tag), keyword)
 
     def note(self, text: str, path: str, place: str = "", why: str = "") -> str:
         """Write down a marker."""
