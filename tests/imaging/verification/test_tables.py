@@ -44,12 +44,14 @@ def test_a_text_is_told_by_table_and_column_and_never_shown(lake: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("logs/run.log", "for Oyarzabal"), ("report.html", "oyarzabal"), ("out/Oyarzabal.dcm", "")]
+    ("name", "content"),
+    [("logs/run.log", "for Oyarzabal"), ("report.html", "oyarzabal"), ("out/Oyarzabal.dcm", ""), ("Oyarzabal.x", "")],
 )
 def test_logs_reports_and_names_of_files_are_searched(lake: Path, name: str, content: str) -> None:
     (lake / name).parent.mkdir(exist_ok=True)
     (lake / name).write_text(content)
     assert found(lake)
+    assert "oyarzabal" not in str(found(lake)).lower()
 
 
 def test_the_restricted_zone_is_left_out(lake: Path) -> None:

@@ -138,7 +138,7 @@ def _is_stamped(ds: Dataset) -> bool:
 
 
 def check_objects(trial: Trial, files: Iterable[Path]) -> tuple[list[Check], dict[str, str]]:
-    """Check the invented studies and real objects.
+    """Check the invented studies and real objects; the report calls these by their number in the order given.
 
     Returns
     -------

@@ -1,11 +1,14 @@
 """Search of what a lakehouse holds: decoded columns, Delta's log and statistics, names of files, logs and reports."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lakeward.imaging.verification.report import Check, Tally
 from lakeward.imaging.verification.search import Needles, columns, is_parquet
+
+_WITHHELD = "(a name that tells)"
 
 
 def check_folder(folder: Path, texts: Mapping[str, str], without: Path | None = None) -> Iterator[Check]:
@@ -27,28 +30,25 @@ def check_folder(folder: Path, texts: Mapping[str, str], without: Path | None = 
         found. Nothing of a text is told.
     """
     needles = Needles(texts)
-    looked_at: dict[str, Counter[str]] = {}
-    found: dict[str, set[str]] = {}
+    places: dict[str, dict[str, set[str]]] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         if without and path.is_relative_to(without):
             continue
         name = path.relative_to(folder)
         for place, part, content in _parts(name, path.read_bytes()):
-            looked_at.setdefault(place, Counter())[part] += 1
-            found.setdefault(f"{place}: {part}", set()).update(needles.found(content))
-    for place, parts in sorted(looked_at.items()):
+            shown = [_WITHHELD if needles.found(label.encode()) else label for label in (place, part)]
+            places.setdefault(shown[0], {}).setdefault(shown[1], set()).update(needles.found(content))
+    for place, parts in sorted(places.items()):
         tally = Tally("tables", place)
-        for part in parts:
-            left = Counter(texts[text] for text in found[f"{place}: {part}"])
-            tally.note(
-                not left, f"{part}: {', '.join(f'{attribute} ({count})' for attribute, count in sorted(left.items()))}"
-            )
+        for part, found in parts.items():
+            counts = sorted(Counter(texts[text] for text in found).items())
+            tally.note(not found, f"{part}: {', '.join(f'{name} ({count})' for name, count in counts)}")
         yield tally.check()
 
 
 def _parts(name: Path, content: bytes) -> Iterator[tuple[str, str, bytes]]:
     """Yield the parts of a file: of which table or folder each is, what part of that, and the bytes."""
-    yield "names of files", name.parts[0], str(name).encode()
+    yield "names of files", name.parts[0], os.fsencode(name)
     place = ".".join(name.parts[:2] if len(name.parts) > 2 else name.parts[:1])
     if "_delta_log" in name.parts:
         yield place, "log and statistics", content

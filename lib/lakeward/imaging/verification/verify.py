@@ -28,7 +28,8 @@ def verify(profile: Profile, source: Path | None = None) -> Verification:
         What must be removed, and may stay.
     source : Path, optional
         Folder of originals, to try the engine on them and to search the lakehouse for what identifies them; without
-        it, the real files that pydicom ships are tried and no lakehouse is searched.
+        it, the real files that pydicom ships are tried and no lakehouse is searched. The report calls files by their
+        number in the order of their paths.
 
     Returns
     -------
