@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileDataset
-from pydicom.uid import JPEG2000Lossless
+from pydicom.encaps import generate_frames
+from pydicom.uid import JPEG2000Lossless, JPEGExtended12Bit
 
 from lakeward.imaging.deidentification.overlays import clear_embedded
 from lakeward.imaging.objects.reading import read_object
+from lakeward.imaging.pixels.decoding import frames
+from lakeward.imaging.pixels.encoding import compress
 from lakeward.imaging.reasons import Quarantined, Reason
 
 
@@ -42,9 +46,22 @@ def test_pixels_with_no_overlay_in_them_stay_as_they_are() -> None:
     assert ds.PixelData is before
 
 
-def test_an_overlay_in_compressed_pixels_is_set_aside() -> None:
+def test_pixels_compressed_without_loss_are_encoded_again() -> None:
+    ds, image = with_embedded_overlay()
+    ds.BitsStored, ds.HighBit = 16, 15  # so that the overlay is encoded too
+    compress(ds, JPEG2000Lossless)
+    ds.BitsStored, ds.HighBit = 12, 11
+    clear_embedded(ds)
+    assert ds.file_meta.TransferSyntaxUID == JPEG2000Lossless
+    (frame,) = frames(ds)
+    assert np.array_equal(frame & 0x0FFF, image.reshape(frame.shape))
+    decoded = imagecodecs.jpeg2k_decode(next(generate_frames(ds.PixelData, number_of_frames=1)))
+    assert np.array_equal(decoded, frame)  # nothing else is in it
+
+
+def test_an_overlay_in_pixels_compressed_with_loss_is_set_aside() -> None:
     ds, _ = with_embedded_overlay()
-    ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    ds.file_meta.TransferSyntaxUID = JPEGExtended12Bit
     with pytest.raises(Quarantined) as error:
         clear_embedded(ds)
     assert error.value.reason == Reason.EMBEDDED_OVERLAY

@@ -42,6 +42,7 @@ def test_loads_a_users_file(tmp_path: Path) -> None:
         ("name: a\nregions: [{rows: 2, columns: 2, mask: [[0, 0, 3, 1]]}]", "inside rows and columns"),
         ("name: a\naccept: [truncated]", "no profile can accept"),
         ("name: a\nmax_age: 0", "max_age"),
+        ("name: a\ntransfer_syntax: jpeg", "transfer_syntax"),
         ("name: a\nrules: [{action: X}]", "needs a condition"),
         ("name: a\nrules: [{tag: here, action: X}]", "hexadecimal"),
         ('name: a\nrules: [{value: "(", action: X}]', "regular expression"),
@@ -77,9 +78,10 @@ def test_the_hash_is_of_what_decides_the_output() -> None:
         Profile(name="one"),
         one.accepting(Reason.BURNED_IN_RISK),
         Profile(name="one", options=one.options, max_age=90),
+        Profile(name="one", options=one.options, transfer_syntax="htj2k"),
         Profile(name="one", options=one.options, rules=(UserRule(vr="LO", action="X"),)),
     ]
-    assert len({one.hash, *(profile.hash for profile in differing)}) == 5
+    assert len({one.hash, *(profile.hash for profile in differing)}) == 6
 
 
 def test_a_rule_fits_where_all_its_conditions_hold() -> None:

@@ -13,8 +13,10 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from lakeward.imaging.deidentification.profile import Profile, load_profile
 from lakeward.imaging.deidentification.standard import Option
 from lakeward.imaging.objects.reading import read_object
+from lakeward.imaging.objects.writing import encode
 from lakeward.imaging.pipeline.process import Recipe, deidentify
 from lakeward.imaging.pixels.decoding import frames
+from lakeward.imaging.pixels.encoding import compress
 from lakeward.imaging.pixels.regions import RegionRule
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.imaging.samples import sample_folder
@@ -83,6 +85,22 @@ def test_images_without_text_keep_their_pixel_bytes(name: str) -> None:
     assert ds.file_meta.TransferSyntaxUID == original.file_meta.TransferSyntaxUID
     assert CODE in codes(ds)  # it was searched
     assert ds.BurnedInAnnotation == "NO"
+
+
+def test_what_is_masked_keeps_its_kind_of_compression() -> None:
+    ds = read_object(a_file(a_frame("MUSTERMANN"), a_frame("MUSTERMANN")))
+    compress(ds, uid.JPEG2000Lossless)
+    after = cleaned(encode(ds))
+    assert after.file_meta.TransferSyntaxUID == uid.JPEG2000Lossless
+    assert pixels(after)[:, 10:28, 10:120].max() == 30
+
+
+def test_a_profile_may_ask_for_another_syntax_whether_an_image_is_searched_or_not() -> None:
+    asking = CLEAN.model_copy(update={"transfer_syntax": "htj2k"})
+    for sop_class in (uid.CTImageStorage, uid.UltrasoundImageStorage):
+        ds = cleaned(a_file(a_frame(), sop_class=sop_class), asking)
+        assert ds.file_meta.TransferSyntaxUID == uid.HTJ2KLossless
+        assert np.array_equal(pixels(ds)[0], a_frame())
 
 
 @pytest.mark.parametrize(

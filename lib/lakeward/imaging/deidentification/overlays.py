@@ -3,9 +3,13 @@
 Their group is removed, so the bits that they leave behind must go as well.
 """
 
-import numpy as np
-from pydicom.dataset import Dataset
+from typing import cast
 
+import numpy as np
+from pydicom.dataset import Dataset, FileDataset
+
+from lakeward.imaging.objects.reading import Limits
+from lakeward.imaging.pixels import decoding, encoding
 from lakeward.imaging.reasons import Quarantined, Reason
 
 _FIRST_GROUP, _LAST_GROUP = 0x6000, 0x601E
@@ -25,19 +29,33 @@ def has_embedded(ds: Dataset) -> bool:
 
 
 def clear_embedded(ds: Dataset) -> None:
-    """Set all bits of native pixel data outside Bits Stored to zero if an overlay lies in them.
+    """Set all bits of pixel data outside Bits Stored to zero if an overlay lies in them.
+
+    What is compressed without loss is encoded again.
 
     Raises
     ------
     Quarantined
-        If the pixel data is compressed: decoding and encoding again may lose more than the overlay.
+        If the pixel data is compressed with loss: decoding and encoding again may lose more than the overlay.
     """
     if "PixelData" not in ds or not has_embedded(ds):
         return
-    if ds.file_meta.TransferSyntaxUID.is_encapsulated or ds.BitsAllocated not in (8, 16, 32):
+    syntax = ds.file_meta.TransferSyntaxUID
+    if syntax in encoding.LOSSLESS and encoding.is_encodable(ds):
+        _encode_again(cast(FileDataset, ds))
+        return
+    if syntax.is_encapsulated or ds.BitsAllocated not in (8, 16, 32):
         raise Quarantined(Reason.EMBEDDED_OVERLAY)
     order = "<" if ds.original_encoding[1] else ">"
     pixels = np.frombuffer(ds.PixelData, dtype=f"{order}u{ds.BitsAllocated // 8}")
     low = ds.HighBit + 1 - ds.BitsStored
     cleared = pixels & pixels.dtype.type(((1 << ds.BitsStored) - 1) << low)
     ds.PixelData = cleared.astype(pixels.dtype).tobytes()  # numpy computes in the machine's byte order
+
+
+def _encode_again(ds: FileDataset) -> None:
+    """Decode what was compressed without loss, and encode it again without the bits beside the image."""
+    syntax = ds.file_meta.TransferSyntaxUID
+    decoding.check(ds, Limits())
+    encoding.decompress(ds)
+    encoding.compress(ds, encoding.of_family(syntax))

@@ -12,12 +12,13 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lakeward.imaging.deidentification.standard import EDITION, Option
+from lakeward.imaging.pixels.encoding import TransferSyntax
 from lakeward.imaging.pixels.regions import RegionRule
 from lakeward.imaging.reasons import RELEASABLE, Reason
 from lakeward.workspace.errors import ConfigurationError
 
 Action = Literal["D", "Z", "X", "K", "C", "U"]
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised whenever the same profile would give other output, so that files are known to be of an earlier kind."""
 
 UNSUPPORTED = frozenset({Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
@@ -106,6 +107,8 @@ class Profile(BaseModel):
         Where the user's devices write text into pixels; for the option ``clean_pixel_data``.
     max_age : int or None
         Age in years that older patients are given too; 90 follows 45 CFR 164.514(b)(2)(i)(C). None leaves ages alone.
+    transfer_syntax : TransferSyntax
+        What images are stored in that are native or compressed without loss: ``keep``, or one for all, lossless.
     accept : frozenset of Reason
         Reasons for quarantine that this profile lets through. Only reasons that a person may overrule can be named.
     """
@@ -118,6 +121,7 @@ class Profile(BaseModel):
     rules: tuple[UserRule, ...] = ()
     regions: tuple[RegionRule, ...] = ()
     max_age: Annotated[int, Field(ge=1)] | None = None
+    transfer_syntax: TransferSyntax = "keep"
     accept: frozenset[Reason] = frozenset()
 
     @model_validator(mode="after")

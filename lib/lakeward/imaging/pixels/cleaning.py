@@ -8,7 +8,7 @@ from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.standard import Option
 from lakeward.imaging.objects.completeness import number_of_frames
 from lakeward.imaging.objects.reading import Limits
-from lakeward.imaging.pixels import burned_in, masking, regions
+from lakeward.imaging.pixels import burned_in, encoding, masking, regions
 from lakeward.imaging.pixels.decoding import frames
 from lakeward.imaging.pixels.enhance import Picture, display
 from lakeward.imaging.pixels.regions import Mask
@@ -33,14 +33,15 @@ def is_due(ds: FileDataset, profile: Profile) -> bool:
 
 
 def clean(ds: FileDataset, profile: Profile, limits: Limits) -> int | None:
-    """Black out the text in an object's pixels, in every frame where it is in one.
+    """Black out the text in an object's pixels, in all frames, and store them in the transfer syntax that is due.
 
     Parameters
     ----------
     ds : pydicom.dataset.FileDataset
-        The object before its header is cleaned; nothing in it changes if no text is found.
+        The object before its header is cleaned; nothing in it changes if no text is found, and no other transfer
+        syntax is asked for.
     profile : Profile
-        Whether to search, and rules for devices.
+        Whether to search, rules for devices, and the transfer syntax.
     limits : Limits
         Bounds on the decoded pixels.
 
@@ -52,10 +53,15 @@ def clean(ds: FileDataset, profile: Profile, limits: Limits) -> int | None:
     Raises
     ------
     Quarantined
-        If the pixels can't be decoded, searched with certainty, or masked.
+        If the pixels can't be decoded, searched with certainty, masked, or encoded again.
     """
-    if not is_due(ds, profile):
-        return None
+    before = ds.file_meta.TransferSyntaxUID
+    count = _clean(ds, profile, limits) if is_due(ds, profile) else None
+    encoding.store(ds, profile.transfer_syntax, before, limits)
+    return count
+
+
+def _clean(ds: FileDataset, profile: Profile, limits: Limits) -> int:
     mask, count = regions.known(ds, profile.regions)
     watch = _Watch(number_of_frames(ds), mask)
     for index, frame in enumerate(frames(ds, limits)):

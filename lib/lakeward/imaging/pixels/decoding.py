@@ -58,15 +58,28 @@ def frames(ds: FileDataset, limits: Limits | None = None) -> Iterator[Frame]:
     Quarantined
         UNDECODABLE_PIXELS, or TOO_LARGE.
     """
+    expected = check(ds, limits or Limits())
     with contained(Reason.UNDECODABLE_PIXELS):
-        expected = _check_size(ds, limits or Limits())
-        if ds.file_meta.TransferSyntaxUID.is_encapsulated:
-            _check_codestreams(ds, expected)
         decoded = _in_place(ds, expected) if _lies_as_it_is(ds) else _decoded(ds)
     for _ in range(expected):
         with contained(Reason.UNDECODABLE_PIXELS):
             frame = _as_rgb(next(decoded), ds)
         yield frame.astype(frame.dtype.newbyteorder("="), copy=False)
+
+
+def check(ds: FileDataset, limits: Limits) -> int:
+    """Hold what decoding would allocate against the limits, and return the number of frames.
+
+    Raises
+    ------
+    Quarantined
+        UNDECODABLE_PIXELS, or TOO_LARGE.
+    """
+    with contained(Reason.UNDECODABLE_PIXELS):
+        expected = _check_size(ds, limits)
+        if ds.file_meta.TransferSyntaxUID.is_encapsulated:
+            _check_codestreams(ds, expected)
+    return expected
 
 
 def _lies_as_it_is(ds: FileDataset) -> bool:

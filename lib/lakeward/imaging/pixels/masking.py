@@ -4,30 +4,22 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from lakeward.imaging.objects.completeness import number_of_frames
 from lakeward.imaging.objects.reading import contained
-from lakeward.imaging.pixels.decoding import decoder_plugin
+from lakeward.imaging.pixels.encoding import decompress
 from lakeward.imaging.pixels.regions import Mask
 from lakeward.imaging.reasons import Quarantined, Reason
 
 _Stored = npt.NDArray[np.unsignedinteger]
 
-_LOSSY = {
-    JPEGBaseline8Bit: "ISO_10918_1",
-    JPEGExtended12Bit: "ISO_10918_1",
-    JPEGLSNearLossless: "ISO_14495_1",
-}
-"""Syntaxes that are never lossless, with their codes in PS3.3 C.7.6.1.1.5.1."""
-
 
 def black_out(ds: FileDataset, mask: Mask) -> None:
     """Set pixels to black in every frame.
 
-    Compressed pixel data are decoded and stay native, Explicit VR Little Endian: encoding them again with loss would
-    change the other pixels. Black is the darkest value that occurs in the image, so that windows and statistics of
-    gray values stay sound; in YBR_FULL_422 each pair of pixels that share their color goes together.
+    Compressed pixel data are decoded and stay native, Explicit VR Little Endian, until `encoding.store`. Black is the
+    darkest value that occurs in the image, so that windows and statistics of gray values stay sound; in YBR_FULL_422
+    each pair of pixels that share their color goes together.
 
     Parameters
     ----------
@@ -42,7 +34,7 @@ def black_out(ds: FileDataset, mask: Mask) -> None:
         BURNED_IN_RISK, if pixels are stored in a way that can't be masked here.
     """
     if ds.file_meta.TransferSyntaxUID.is_encapsulated:
-        _decompress(ds)
+        decompress(ds)
     if "PixelData" not in ds or ds.BitsAllocated not in (1, 8, 16, 32):
         raise _not_here()
     with contained(Reason.UNDECODABLE_PIXELS):
@@ -50,19 +42,6 @@ def black_out(ds: FileDataset, mask: Mask) -> None:
         data = _swap(ds.PixelData) if swapped else ds.PixelData
         masked = _mask_bits(data, ds, mask) if ds.BitsAllocated == 1 else _mask_samples(data, ds, mask)
         ds["PixelData"].value = _swap(masked) if swapped else masked
-
-
-def _decompress(ds: FileDataset) -> None:
-    """Decode all frames, and say that they were compressed with loss if they were (PS3.3 C.7.6.1.1.5)."""
-    syntax, size = ds.file_meta.TransferSyntaxUID, len(ds.PixelData)
-    with contained(Reason.UNDECODABLE_PIXELS):
-        ds.decompress(as_rgb=False, generate_instance_uid=False, decoding_plugin=decoder_plugin(syntax))
-        if ds.PhotometricInterpretation == "YBR_FULL_422":
-            ds.PhotometricInterpretation = "YBR_FULL"  # decoders give each pixel its own color
-        if syntax in _LOSSY and ds.get("LossyImageCompression") != "01":
-            ds.LossyImageCompression = "01"
-            ds.LossyImageCompressionRatio = f"{len(ds.PixelData) / size:.2f}"
-            ds.LossyImageCompressionMethod = _LOSSY[syntax]
 
 
 def _mask_bits(data: bytes, ds: FileDataset, mask: Mask) -> bytes:
