@@ -1,5 +1,6 @@
 """Comments inside compressed pixels go, and every pixel stays."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from struct import pack
@@ -56,6 +57,10 @@ def jpeg_2000_with_text(stream: bytes) -> bytes:
     return stream[:tile] + comment + header + comment + stream[tile + 12 :]
 
 
+def tile_part_headers(ds: FileDataset) -> list[bytes]:
+    return re.findall(rb"\xff\x90\x00\x0a.{8}", ds.PixelData, re.DOTALL)
+
+
 @pytest.mark.parametrize("name", [*JPEG, *JPEG_LS, *JPEG_2000])
 def test_text_goes_and_all_pixels_stay(name: str) -> None:
     ds = read(name)
@@ -63,8 +68,9 @@ def test_text_goes_and_all_pixels_stay(name: str) -> None:
     plant = jpeg_2000_with_text if name in JPEG_2000 else jpeg_with_text
     replace(ds, [plant(stream) for stream in codestreams(ds)])
     assert TEXT in ds.PixelData
-    length = len(ds.PixelData)
+    length, headers = len(ds.PixelData), tile_part_headers(ds)
     clear_text(ds)
+    assert tile_part_headers(ds) == headers
     assert b"Smith" not in ds.PixelData
     assert len(ds.PixelData) == length
     assert all(np.array_equal(one, other) for one, other in zip(pixels(ds), before, strict=True))

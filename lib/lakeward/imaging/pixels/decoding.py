@@ -13,6 +13,7 @@ from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTr
 
 from lakeward.imaging.objects.completeness import PIXEL_KEYWORDS, number_of_frames
 from lakeward.imaging.objects.reading import Limits, contained
+from lakeward.imaging.pixels import markers
 from lakeward.imaging.reasons import Quarantined, Reason
 
 Frame = npt.NDArray[np.generic]
@@ -26,10 +27,6 @@ _DECODERS = (
     (JPEGTransferSyntaxes, "imagecodecs"),
 )
 """For each syntax one decoder, under a permissive license, that survives damaged codestreams: GDCM ends the process."""
-
-_JP2_SIGNATURE = bytes.fromhex("0000000c6a502020")
-_JPEG_END = b"\xff\xd9"
-_JPEG_START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 
 
 def has_pixels(ds: FileDataset) -> bool:
@@ -131,50 +128,14 @@ def _check_codestreams(ds: FileDataset, count: int) -> None:
     """Hold each frame's own size against the data set's: decoders allocate what the codestream asks for."""
     syntax = ds.file_meta.TransferSyntaxUID
     if syntax in JPEG2000TransferSyntaxes:
-        size = _jpeg_2000_size
+        size = markers.jpeg_2000_size
     elif syntax in JPEGTransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
-        size = _jpeg_size
+        size = markers.jpeg_size
     else:
         return
     for codestream in generate_frames(ds.PixelData, number_of_frames=count):
         if size(codestream) != (ds.Rows, ds.Columns, ds.SamplesPerPixel):
             raise Quarantined(Reason.UNDECODABLE_PIXELS, "a frame's own size is not the one described")
-
-
-def _jpeg_size(codestream: bytes) -> tuple[int, int, int] | None:
-    """Return rows, columns and samples from the start-of-frame marker (ISO/IEC 10918-1 B.2.2, 14495-1 C.2.2).
-
-    There is none in a codestream with no end-of-image marker: libjpeg would fill it up, CharLS search on for seconds.
-    """
-    if not codestream.rstrip(b"\0\xff").endswith(_JPEG_END):
-        return None
-    at = 2
-    while at + 10 <= len(codestream) and codestream[at] == 0xFF:
-        if codestream[at + 1] in _JPEG_START_OF_FRAME:
-            return _number(codestream, at + 5, 2), _number(codestream, at + 7, 2), _number(codestream, at + 9, 1)
-        at += 1 if codestream[at + 1] == 0xFF else 2 + _number(codestream, at + 2, 2)
-    return None
-
-
-def _jpeg_2000_size(codestream: bytes) -> tuple[int, int, int] | None:
-    """Return rows, columns and samples from the SIZ marker (ISO/IEC 15444-1 A.5.1), also behind a JP2 file's boxes."""
-    at = 0
-    if codestream.startswith(_JP2_SIGNATURE):
-        at = len(_JP2_SIGNATURE) + 4
-        while codestream[at + 4 : at + 8] != b"jp2c":
-            box = _number(codestream, at, 4)
-            if box < 8 or at + box > len(codestream):
-                return None
-            at += box
-        at += 8
-    if codestream[at : at + 4] != b"\xff\x4f\xff\x51":
-        return None
-    columns, rows, left, top = (_number(codestream, at + offset, 4) for offset in (8, 12, 16, 20))
-    return rows - top, columns - left, _number(codestream, at + 40, 2)
-
-
-def _number(data: bytes, at: int, size: int) -> int:
-    return int.from_bytes(data[at : at + size], "big")
 
 
 def is_available(uid: str) -> bool:
