@@ -74,7 +74,7 @@ _EXPLANATIONS = {
     Reason.RECORDED_SPEECH: "Recorded sound: a voice can name or identify a person.",
     Reason.BURNED_IN_ANNOTATION: "Burned In Annotation (0028,0301) says YES: text in the pixels may identify.",
     Reason.BURNED_IN_RISK: "This kind of object often has text in its pixels, and nothing in it says that it has none.",
-    Reason.RECOGNIZABLE_FEATURES: "Recognizable Visual Features (0028,0302) says YES: a face can be reconstructed.",
+    Reason.RECOGNIZABLE_FEATURES: "A face may be seen in it or rebuilt from its series, and can't be removed here.",
     Reason.EMBEDDED_OVERLAY: "Overlay planes inside compressed pixel data can't be removed without loss.",
     Reason.NOT_WRITABLE: "The cleaned object can't be encoded again.",
     Reason.UNFORESEEN: "An error that nobody foresaw: a defect in Lakeward; report the detail.",

@@ -36,7 +36,7 @@ def test_loads_a_users_file(tmp_path: Path) -> None:
         ("name: a\ncolour: red", "colour"),
         ("name: a\noptions: [retain_everything]", "options.0"),
         ("name: a\noptions: [retain_full_dates, retain_modified_dates]", "exclude each other"),
-        ("name: a\noptions: [clean_recognizable_visual_features]", "not supported yet"),
+        ("name: a\noptions: [clean_recognizable_visual_features]\naccept: [recognizable_features]", "keep one"),
         ("name: a\noptions: [clean_pixel_data]\naccept: [burned_in_risk]", "keep one"),
         ("name: a\nregions: [{rows: 2, columns: 2, mask: [[0, 0, 1, 1]]}]", "clean_pixel_data"),
         ("name: a\nregions: [{rows: 2, columns: 2, mask: [[0, 0, 3, 1]]}]", "inside rows and columns"),

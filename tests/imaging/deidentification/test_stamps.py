@@ -6,7 +6,7 @@ from pydicom.sequence import Sequence
 
 from lakeward.imaging.deidentification.profile import Profile, load_profile, shipped
 from lakeward.imaging.deidentification.stamps import stamp
-from lakeward.imaging.deidentification.standard import BASIC_PROFILE
+from lakeward.imaging.deidentification.standard import BASIC_PROFILE, Option
 
 
 def codes(ds: Dataset) -> list[str]:
@@ -44,6 +44,11 @@ def test_says_that_pixels_were_cleaned_only_where_they_were() -> None:
     assert ds.BurnedInAnnotation == "NO"
     assert "113101" in codes(ds)
     assert "RecognizableVisualFeatures" not in ds
+
+
+def test_never_says_that_faces_were_cleaned() -> None:
+    stamp(ds := Dataset(), Profile(name="faces", options=(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES,)))
+    assert codes(ds) == [BASIC_PROFILE.value]
 
 
 def test_keeps_the_codes_of_an_earlier_de_identification_but_not_its_words() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
 
+from lakeward.imaging.deidentification import faces
 from lakeward.imaging.deidentification.iods import is_known_sop_class
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.standard import Option
@@ -74,3 +75,6 @@ def check(ds: Dataset, profile: Profile) -> None:
     for reason in findings(ds):
         if reason not in profile.accept | cleaned:
             raise Quarantined(reason)
+    asked = profile.has(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES)
+    if asked and Reason.RECOGNIZABLE_FEATURES not in profile.accept and faces.may_show_one(ds):
+        raise Quarantined(Reason.RECOGNIZABLE_FEATURES, "not clearly of another region than the head")

@@ -21,8 +21,10 @@ Action = Literal["D", "Z", "X", "K", "C", "U"]
 RULES_VERSION = 2
 """Raised whenever the same profile would give other output, so that files are known to be of an earlier kind."""
 
-UNSUPPORTED = frozenset({Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
-_SEARCHED_FOR = frozenset({Reason.BURNED_IN_ANNOTATION, Reason.BURNED_IN_RISK})
+_TAKEN_CARE_OF = {
+    Option.CLEAN_PIXEL_DATA: frozenset({Reason.BURNED_IN_ANNOTATION, Reason.BURNED_IN_RISK}),
+    Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES: frozenset({Reason.RECOGNIZABLE_FEATURES}),
+}
 _TAG = re.compile(r"\(?([0-9a-fx]{4}),?([0-9a-fx]{4})\)?", re.IGNORECASE)
 
 
@@ -128,12 +130,11 @@ class Profile(BaseModel):
     def _is_consistent(self) -> "Profile":
         if {Option.RETAIN_FULL_DATES, Option.RETAIN_MODIFIED_DATES} <= set(self.options):
             raise ValueError("options: retain_full_dates and retain_modified_dates exclude each other; keep one")
-        if unsupported := UNSUPPORTED & set(self.options):
-            raise ValueError(f"options: {', '.join(sorted(unsupported))}: not supported yet; leave it out")
         if self.regions and Option.CLEAN_PIXEL_DATA not in self.options:
             raise ValueError("regions: only the option clean_pixel_data uses them; add it or leave them out")
-        if Option.CLEAN_PIXEL_DATA in self.options and (let_pass := self.accept & _SEARCHED_FOR):
-            raise ValueError(f"accept: {', '.join(sorted(let_pass))}: clean_pixel_data takes care of it; keep one")
+        for option, reasons in _TAKEN_CARE_OF.items():
+            if option in self.options and (let_pass := self.accept & reasons):
+                raise ValueError(f"accept: {', '.join(sorted(let_pass))}: {option} takes care of it; keep one")
         if fixed := self.accept - RELEASABLE:
             raise ValueError(f"accept: {', '.join(sorted(fixed))}: no profile can accept this; leave it out")
         return self

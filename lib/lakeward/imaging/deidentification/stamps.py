@@ -23,11 +23,13 @@ _LONGITUDINAL = {Option.RETAIN_FULL_DATES: "UNMODIFIED", Option.RETAIN_MODIFIED_
 def stamp(ds: Dataset, profile: Profile, pixels_cleaned: bool = False) -> None:
     """Write who removed what: (0012,0062), (0012,0063), (0012,0064) and (0028,0303).
 
-    Only where pixels were cleaned, this is said too, by the option's code and by (0028,0301); (0028,0302) is left as it
-    is. Codes of an earlier
-    de-identification are written again in front of ours, with their own meanings; its free text goes.
+    Only where pixels were cleaned, this is said too, by the option's code and by (0028,0301). That faces are cleaned is
+    never said, and (0028,0302) is left as it is: what passes was placed elsewhere by its own words, and nobody looked.
+    Codes of an earlier de-identification are written again in front of ours, with their own meanings; its free text
+    goes.
     """
-    done = [option for option in profile.options if pixels_cleaned or option != Option.CLEAN_PIXEL_DATA]
+    unsaid = {Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES} | (set() if pixels_cleaned else {Option.CLEAN_PIXEL_DATA})
+    done = [option for option in profile.options if option not in unsaid]
     codes = {code: _METHODS[code] for code in (BASIC_PROFILE.value, *(option.code for option in done))}
     before = _earlier_methods(ds)
     for keyword in STAMPS:
