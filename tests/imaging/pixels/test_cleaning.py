@@ -171,3 +171,19 @@ def test_pixels_that_can_not_be_decoded_are_set_aside() -> None:
     ds.save_as(buffer := BytesIO(), enforce_file_format=True)
     with pytest.raises(Quarantined):
         cleaned(buffer.getvalue())
+
+
+def test_an_image_that_may_show_a_face_is_set_aside_whatever_way_it_takes() -> None:
+    faces = Profile(name="faces", options=(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES,))
+    for sop_class, region, passes in [
+        (uid.CTImageStorage, "CHEST", True),
+        (uid.CTImageStorage, "HEAD", False),
+        (uid.ComputedRadiographyImageStorage, "SKULL", False),
+    ]:
+        content = a_file(a_frame(), sop_class=sop_class, BodyPartExamined=region)
+        if passes:
+            assert cleaned(content, faces)
+        else:
+            with pytest.raises(Quarantined) as refusal:
+                cleaned(content, faces)
+            assert refusal.value.reason == Reason.RECOGNIZABLE_FEATURES

@@ -20,6 +20,7 @@ from pydicom.datadict import (
 from lakeward.imaging.deidentification.profile import Action, Profile
 from lakeward.imaging.deidentification.standard import Option, Row, lookup, safe_private
 from lakeward.imaging.deidentification.values import BINARY, FORMATTED, NUMERIC_BINARY, TEMPORAL, TEXT, has_form
+from lakeward.imaging.reasons import Reason
 
 AttributeType = Literal["1", "1C", "2", "2C", "3"] | None
 
@@ -40,6 +41,7 @@ _REMOVED_BY_US = {
     0x04000500: "encrypted originals",
     0xFFFCFFFC: "padding",
 }
+_DOCUMENT = 0x00420011
 _TEXT_VALUE = 0x0040A160
 _PIXEL_GROUP = 0x7FE0
 # Texts of one of these VRs in place of another are what devices write; names and dates there are not.
@@ -164,6 +166,8 @@ class Rules:
             return Decision("X", _REMOVED_BY_US[tag])
         if tag >> 16 & 1:
             return self._private(tag, creator)
+        if tag == _DOCUMENT and Reason.ENCAPSULATED_DOCUMENT in self.profile.accept:
+            return Decision("K", "accepted as it is")
         if tag >> 24 in (0x50, 0x60):  # with Clean Graphics, too: bitmaps can't be looked into
             return Decision("X", "part of a curve or overlay")
         row = lookup(tag)

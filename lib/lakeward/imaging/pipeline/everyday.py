@@ -22,6 +22,7 @@ from pydicom.uid import (
 from lakeward.imaging.deidentification import codestreams, gates
 from lakeward.imaging.deidentification.bytewise import Bytewise, Context, Part, Unsure
 from lakeward.imaging.deidentification.deidentifier import Deidentifier
+from lakeward.imaging.deidentification.standard import Option
 from lakeward.imaging.memory import Memory
 from lakeward.imaging.objects import header
 from lakeward.imaging.objects.completeness import check_complete, native_length
@@ -34,6 +35,7 @@ from lakeward.imaging.pixels import cleaning
 
 _UIDS = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)  # of class, object, study, series
 _UID_CHARACTERS = frozenset("0123456789.")
+_FACES = Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES
 _META, _LOWEST, _OVERLAY = 0x0002, 0x00080000, 0x60
 _OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
@@ -115,7 +117,8 @@ class Everyday:
         lengths = self._lengths.get(key)
         if lengths is None:
             gates.check(ds, self._profile)
-            if cleaning.is_due(ds, self._profile):
+            asks_more = self._profile.transfer_syntax != "keep" or self._profile.has(_FACES)  # than these elements tell
+            if asks_more or cleaning.is_due(ds, self._profile):
                 raise Unsure
             lengths = self._lengths.put(key, () if syntax in _COMPRESSED else native_length(ds))
         if syntax in _COMPRESSED:

@@ -276,7 +276,8 @@ def deidentify_whole(content: bytes, recipe: Recipe, accept: Set[Reason] = froze
     accepting = recipe.profile.accepting(*accept)
     gates.check(ds, accepting)
     masked = cleaning.clean(ds, accepting, recipe.limits)
-    cleaned = recipe.deidentifier(ds, masked)
+    deidentifier = Deidentifier(accepting, recipe.pseudonyms) if accept else recipe.deidentifier
+    cleaned = deidentifier(ds, masked)
     return _Whole(encode(ds), cleaned)
 
 
