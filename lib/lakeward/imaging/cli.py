@@ -2,7 +2,7 @@
 
 import secrets
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -62,15 +62,19 @@ def deidentify(
 def export(
     destination: Annotated[Path, typer.Argument(help="Folder for study/series/object.dcm")],
     where: Annotated[str, typer.Option(help="SQL condition on imaging.images.")] = "true",
+    derived: Annotated[
+        Literal["sc", "pr"] | None,
+        typer.Option(help="Also enhanced frames as Secondary Captures, or windows as presentation states."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write de-identified objects out of the tables as DICOM files.
 
-    Example: lakeward imaging export /data/out --where "modality = 'CT'"
+    Example: lakeward imaging export /data/out --where "modality = 'CT'" --derived sc
     """
     from lakeward.imaging.pipeline import export as exporting
 
-    done = exporting.export(destination, where).model_dump()
+    done = exporting.export(destination, where, derived).model_dump()
     _print(done, json, f"{done['written']} files written to {destination}, {done['present']} were there already.")
 
 

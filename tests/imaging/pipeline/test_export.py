@@ -49,6 +49,17 @@ def test_a_stopped_export_goes_on_where_it_was(story: Any, tmp_path: Path) -> No
     assert files(tmp_path / "out") == whole
 
 
+def test_derived_objects_are_written_in_series_of_their_own(story: Any, tmp_path: Path) -> None:
+    of_the_first = f"run_id = '{story.first.run_id}' AND modality = 'CT'"
+    originals = stored(of_the_first)
+    done = export(tmp_path / "out", of_the_first, "sc")
+    assert (done.written, done.derived, done.not_derived) == (2 * len(originals), len(originals), 0)
+    made = [pydicom.dcmread(path) for sha256, path in files(tmp_path / "out").items() if sha256 not in originals]
+    sources = {ds.SourceImageSequence[0].ReferencedSOPInstanceUID for ds in made}
+    assert sources == set(originals.values())
+    assert export(tmp_path / "out", of_the_first, "sc").present == 2 * len(originals)
+
+
 def test_a_condition_chooses_and_names_stay_the_same(story: Any, tmp_path: Path) -> None:
     assert story.first
     export(tmp_path / "out")

@@ -2,13 +2,17 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lakeward.imaging.objects.writing import place
+from lakeward.imaging.objects.reading import read_object
+from lakeward.imaging.objects.writing import encode, place
+from lakeward.imaging.pixels.derived import Derived, derive
+from lakeward.imaging.reasons import Quarantined
 from lakeward.imaging.tables import IMAGES, PIXELS
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
@@ -31,6 +35,10 @@ class Exported(BaseModel):
         Files that were there already, with the same content.
     bytes : int
         Size of those written.
+    derived : int
+        Files of the written and present that were made of the stored objects.
+    not_derived : int
+        Objects that none could be made of, though they have pixels of the kind.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,9 +46,11 @@ class Exported(BaseModel):
     written: int
     present: int
     bytes: int
+    derived: int
+    not_derived: int
 
 
-def export(destination: Path, where: str = "true") -> Exported:
+def export(destination: Path, where: str = "true", derived: Derived | None = None) -> Exported:
     """Write objects as ``<study>/<series>/<object>.dcm`` under a folder.
 
     Every name is a pseudonym. A file is written whole or not at all, and one that is already there is left alone, so
@@ -53,6 +63,8 @@ def export(destination: Path, where: str = "true") -> Exported:
         The folder, made if need be.
     where : str
         SQL condition on the columns of ``imaging.images``, for example ``modality = 'CT'``.
+    derived : {'sc', 'pr'}, optional
+        What to make of the objects and write beside them, in series of their own; see `pixels.derived`.
 
     Raises
     ------
@@ -66,18 +78,19 @@ def export(destination: Path, where: str = "true") -> Exported:
     chosen = _chosen(where)
     record(Event(type="imaging.export.started", object=IMAGES.name, details={"objects": len(chosen), "where": where}))
     waiting = dict(chosen)
-    written = present = size = 0
+    counts: Counter[str] = Counter()
     with progress("Exporting", len(chosen), "file") as bar:
-        for pixels_id, dicom in _objects(chosen):
+        for pixels_id, dicom, enhanced in _objects(chosen, derived):
             row = chosen[pixels_id]
             if hashlib.sha256(dicom).hexdigest() == row["content_sha256"]:
-                new = _write(destination / _path(row), dicom)
-                written, present, size = written + new, present + (not new), size + new * len(dicom)
+                counts += _write(destination / _path(row), dicom)
+                if derived:
+                    counts += _write_derived(destination, row, dicom, enhanced, derived)
                 del waiting[pixels_id]
                 bar.advance()
     if waiting:
         raise DamagedObject(_complaint([row["sop_instance_uid"] for row in waiting.values()]))
-    return Exported(written=written, present=present, bytes=size)
+    return Exported(**{name: counts[name] for name in Exported.model_fields})
 
 
 def _chosen(where: str) -> dict[str, dict[str, Any]]:
@@ -96,14 +109,35 @@ def _chosen(where: str) -> dict[str, dict[str, Any]]:
     return {row["pixels_id"]: row for row in rows.to_pylist()}
 
 
-def _objects(chosen: dict[str, dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the chosen objects; only what their runs have stored is read."""
+def _objects(chosen: dict[str, dict[str, Any]], derived: Derived | None) -> Iterator[tuple[str, bytes, list[bytes]]]:
+    """Yield name, content and, if asked for, enhanced frames of the chosen objects, of what their runs have stored."""
     if chosen:
         runs = ", ".join(f"'{run}'" for run in sorted({row["run_id"] for row in chosen.values()}))
-        for batch in batches(f"SELECT pixels_id, dicom FROM {PIXELS.name} WHERE run_id IN ({runs})", PIXELS):
-            for name, dicom in zip(batch["pixels_id"], batch["dicom"], strict=True):
+        columns = "pixels_id, dicom, enhanced" if derived else "pixels_id, dicom"
+        for batch in batches(f"SELECT {columns} FROM {PIXELS.name} WHERE run_id IN ({runs})", PIXELS):
+            for name, *content in zip(*batch.columns, strict=True):
                 if name.as_py() in chosen:
-                    yield name.as_py(), dicom.as_py()
+                    dicom, *enhanced = (part.as_py() for part in content)
+                    yield name.as_py(), dicom, enhanced[0] or [] if enhanced else []
+
+
+def _write_derived(
+    destination: Path, row: dict[str, Any], dicom: bytes, enhanced: list[bytes], kind: Derived
+) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    try:
+        for made in derive(read_object(dicom), enhanced, kind):
+            path = place(
+                made.StudyInstanceUID,
+                made.SeriesInstanceUID,
+                made.SOPInstanceUID,
+                row["content_sha256"],
+                only=row["nth"] == 1,
+            )
+            counts += _write(destination / path, encode(made)) + Counter(derived=1)
+    except Quarantined:  # what is wrong with it is of no consequence to the object itself
+        counts["not_derived"] += 1
+    return counts
 
 
 def _path(row: dict[str, Any]) -> Path:
@@ -111,15 +145,15 @@ def _path(row: dict[str, Any]) -> Path:
     return place(*uids, row["content_sha256"], only=row["nth"] == 1)
 
 
-def _write(path: Path, content: bytes) -> bool:
-    """Write a file whole; False if it is there already."""
+def _write(path: Path, content: bytes) -> Counter[str]:
+    """Write a file whole, unless it is there already, and count it."""
     if path.exists() and path.read_bytes() == content:
-        return False
+        return Counter(present=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_bytes(content)
     part.replace(path)
-    return True
+    return Counter(written=1, bytes=len(content))
 
 
 def _complaint(names: list[str]) -> str:
