@@ -5,9 +5,10 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
+from pydicom.dataset import FileDataset
 
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.objects.writing import encode, place
@@ -134,7 +135,7 @@ def _write_derived(
                 row["content_sha256"],
                 only=row["nth"] == 1,
             )
-            counts += _write(destination / path, encode(made)) + Counter(derived=1)
+            counts += _write(destination / path, encode(cast(FileDataset, made))) + Counter(derived=1)
     except Quarantined:  # what is wrong with it is of no consequence to the object itself
         counts["not_derived"] += 1
     return counts

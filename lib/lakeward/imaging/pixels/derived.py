@@ -61,7 +61,7 @@ _FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroup
 _PIXEL_GROUP = 0x7FE0
 
 
-def derive(ds: FileDataset, enhanced: list[bytes], kind: Derived) -> Iterator[FileDataset]:
+def derive(ds: FileDataset, enhanced: list[bytes], kind: Derived) -> Iterator[Dataset]:
     """Yield the objects of one kind that can be made of a stored one.
 
     Parameters
@@ -100,10 +100,10 @@ def _complete(ds: FileDataset) -> FileDataset:
     return source
 
 
-def _secondary_capture(source: FileDataset, frame: Frame, index: int, count: int) -> FileDataset:
+def _secondary_capture(source: FileDataset, frame: Frame, index: int, count: int) -> Dataset:
     from highdicom.sc import SCImage
 
-    capture: FileDataset = SCImage.from_ref_dataset(
+    capture: Dataset = SCImage.from_ref_dataset(
         source,
         pixel_array=frame,
         photometric_interpretation="MONOCHROME2" if frame.ndim == 2 else "RGB",
@@ -120,10 +120,10 @@ def _secondary_capture(source: FileDataset, frame: Frame, index: int, count: int
     return capture
 
 
-def _presentation_state(source: FileDataset, window: tuple[float, float] | None) -> FileDataset:
+def _presentation_state(source: FileDataset, window: tuple[float, float] | None) -> Dataset:
     from highdicom.pr import GrayscaleSoftcopyPresentationState, SoftcopyVOILUTTransformation
 
-    state: FileDataset = GrayscaleSoftcopyPresentationState(
+    state: Dataset = GrayscaleSoftcopyPresentationState(
         referenced_images=[source],
         manufacturer_model_name="Lakeward",
         software_versions=__version__,
