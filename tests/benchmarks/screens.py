@@ -21,7 +21,7 @@ FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home()
 TUNING_FAMILIES = ("DejaVu", "Liberation")
 TUNING_LAYOUTS = ("ultrasound", "capture")
 HELD_OUT_FAMILIES = ("Nimbus", "URW", "C059", "P052", "NotoSansMono", "NotoMono")
-HELD_OUT_LAYOUTS = ("doppler", "film", "report", "worksheet")
+HELD_OUT_LAYOUTS = ("doppler", "film", "report", "worksheet", "turned")
 SIZES = ((480, 640), (600, 800), (768, 1024))
 
 LATIN = """
@@ -120,6 +120,13 @@ class _Painter:
             for top in range(0, self.rows - 40, 48):
                 self.screen.picture[top, :] = 140
                 self._line(left + 6, top + 8, words=1)
+
+    def _turned(self) -> None:
+        """A film on its side."""
+        self._film()
+        turns = int(self.random.choice([1, 3]))
+        self.screen.picture = np.ascontiguousarray(np.rot90(self.screen.picture, turns))
+        self.screen.words = [(text, height, np.rot90(ink, turns)) for text, height, ink in self.screen.words]
 
     def _sector(self, x: int, top: int, depth: int, half: float) -> None:
         """A fan of speckle, with a scale beside it."""

@@ -38,6 +38,12 @@ def test_finds_text_of_any_size_and_contrast(height: int, ink: int, paper: int) 
     assert sum((box.right - box.left) * (box.bottom - box.top) for box in boxes) < 0.11 * picture.size
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_finds_it_on_its_side_too(turns: int) -> None:
+    picture = np.rot90(a_picture(("Kowalska Zofia", 10, 8, 16), ("4711-0815", 300, 420, 12)), turns)
+    assert left_of(picture, find_text(np.ascontiguousarray(picture))) == 0
+
+
 def test_finds_it_in_color_too() -> None:
     gray = a_picture(("O'Brien, Jose", 200, 200, 18))
     colored = np.stack([gray, gray // 2, np.zeros_like(gray)], axis=-1)
@@ -68,6 +74,11 @@ def test_lets_a_lone_mark_through(mark: str) -> None:
 def test_lets_nothing_through_that_may_name_somebody(text: str) -> None:
     picture = a_picture((text, 300, 230, 24))
     assert left_of(picture, find_text(picture)) == 0
+
+
+def test_a_line_on_its_side_is_no_mark_whatever_it_is_read_as() -> None:
+    picture = np.rot90(a_picture(("MRN:4711-0815 Station", 10, 8, 10), rows=768, columns=1024))
+    assert left_of(picture, find_text(np.ascontiguousarray(picture))) == 0
 
 
 def test_numbers_in_a_row_may_be_a_date() -> None:

@@ -55,7 +55,8 @@ _SOFTENING = 1.0
 """Standard deviation, pixels, that makes speckle disappear for the detector, and no text of legible size."""
 
 _MARK = re.compile(r"[LRAPHF]|cm|mm|-?\d{1,2}(\.\d)?( ?[cm]m)?")
-_LONGEST_MARK = 4.0
+_LONGEST_MARK, _TALLEST_MARK = 4.0, 2.0
+"""Width over height, and height over width, of marks: a line on its side is read as any of them."""
 _SURELY_READ = 0.9
 _ALONE = 3.0
 """Heights that must be free of other text at both sides of a mark: three numbers in a row may be a date."""
@@ -232,7 +233,9 @@ def _touch(one: Box, other: Box, apart: float = 0) -> bool:
 def _is_mark(box: Box, boxes: list[Box], picture: Picture) -> bool:
     """Whether a box stands alone in its line and holds a mark that names nobody."""
     width, height = box.right - box.left, box.bottom - box.top
-    if width > _LONGEST_MARK * height or any(_touch(box, other, _ALONE * height) for other in boxes if other != box):
+    if not height / _TALLEST_MARK <= width <= _LONGEST_MARK * height or any(
+        _touch(box, other, _ALONE * height) for other in boxes if other != box
+    ):
         return False
     cut = np.ascontiguousarray(picture[box.top : box.bottom, box.left : box.right])
     read = cast("TextRecOutput", _reader()(cut, use_det=False, use_cls=False, use_rec=True))
