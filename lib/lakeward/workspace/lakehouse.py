@@ -9,7 +9,6 @@ from lakeward.workspace.tables import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from arro3.core import RecordBatchReader
     from deltalake import DeltaTable
 
 
@@ -48,22 +47,18 @@ def query(sql: str, *tables: Table) -> "pa.Table":
     TableError
         If a table does not exist yet, or the statement does not fit the tables.
     """
-    import pyarrow as pa
-
-    result = pa.table(_execute(sql, tables).read_all())
+    result = _execute(sql, tables).read_all()
     return result.cast(_without_view_types(result.schema))
 
 
 def batches(sql: str, *tables: Table) -> "Iterator[pa.RecordBatch]":
     """Run a SELECT like `query`, and yield the rows batch by batch, for tables that don't fit into memory."""
-    import pyarrow as pa
-
-    for batch in _execute(sql, tables):
-        rows = pa.record_batch(batch)
+    for rows in _execute(sql, tables):
         yield rows.cast(_without_view_types(rows.schema))
 
 
-def _execute(sql: str, tables: Sequence[Table]) -> "RecordBatchReader":
+def _execute(sql: str, tables: Sequence[Table]) -> "pa.RecordBatchReader":
+    import pyarrow as pa
     from deltalake import QueryBuilder
     from deltalake.exceptions import DeltaError
 
@@ -73,7 +68,8 @@ def _execute(sql: str, tables: Sequence[Table]) -> "RecordBatchReader":
     for table in tables:
         engine.register(table.name, _open(table))
     try:
-        return engine.execute(sql)
+        # Not pa.table(...), which imports pandas, a second of it, to see whether it was given a frame.
+        return pa.RecordBatchReader.from_stream(engine.execute(sql))
     except DeltaError as error:
         names = ", ".join(table.name for table in tables)
         raise TableError(f"The query over {names} can't be run: {str(error).splitlines()[0]}") from None
