@@ -1,19 +1,23 @@
 """Parameters of the imaging notebooks."""
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
 
+from lakeward.imaging.deidentification.crosswalk import Crosswalk
 from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.pipeline.process import Recipe
 from lakeward.imaging.pixels.enhance import EnhanceParameters
 from lakeward.imaging.samples import sample_folder
-from lakeward.workspace.errors import ConfigurationError
+from lakeward.workspace.errors import ConfigurationError, MissingSecret
 from lakeward.workspace.notebooks import Parameters
 from lakeward.workspace.secrets import secret_key
 
 SAMPLES = "samples"
 KEY_NAME = "deid_key"
+CROSSWALK_KEY_NAME = "crosswalk_key"
 
 
 def source_folder(source: str) -> Path:
@@ -29,15 +33,36 @@ def source_folder(source: str) -> Path:
     return sample_folder() if source == SAMPLES else Path(source)
 
 
-def recipe(profile: str, **enhancement: float) -> Recipe:
+def recipe(profile: str, *, crosswalk: bool = False, **enhancement: float) -> Recipe:
     """Return profile, key and enhancement together; the key comes from the workspace's secrets.
+
+    Parameters
+    ----------
+    crosswalk : bool
+        Whether to keep what pseudonyms stand for, sealed under the secret ``crosswalk_key``.
 
     Raises
     ------
     ConfigurationError
         If there is no such profile, or no key.
     """
-    return Recipe(load_profile(profile), secret_key(KEY_NAME), EnhanceParameters.model_validate(enhancement))
+    made = Recipe(load_profile(profile), secret_key(KEY_NAME), EnhanceParameters.model_validate(enhancement))
+    return replace(made, crosswalk=crosswalk_key()) if crosswalk else made
+
+
+def crosswalk_key(name: str = CROSSWALK_KEY_NAME) -> Crosswalk:
+    """Return the crosswalk under its secret key.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such secret, or it is the one behind the pseudonyms: two keys in two hands are the point.
+    """
+    key = secret_key(name)
+    with suppress(MissingSecret):
+        if key == secret_key(KEY_NAME):
+            raise ConfigurationError(f"The secrets {name} and {KEY_NAME} are the same key. Make another one.")
+    return Crosswalk(key)
 
 
 class IngestParameters(Parameters):
@@ -54,6 +79,8 @@ class IngestParameters(Parameters):
         Strength and tiling of the enhancement, see `EnhanceParameters`.
     reprocess : bool
         Whether to take files again that were processed with another profile, key or version.
+    crosswalk : bool
+        Whether to keep what pseudonyms stand for, sealed under the secret ``crosswalk_key``.
     """
 
     source: str = Field(min_length=1)
@@ -61,6 +88,7 @@ class IngestParameters(Parameters):
     clip_limit: float = Field(ge=1, le=64)
     tiles: int = Field(ge=1, le=64)
     reprocess: bool
+    crosswalk: bool
 
     @property
     def folder(self) -> Path:
@@ -70,7 +98,7 @@ class IngestParameters(Parameters):
     @property
     def recipe(self) -> Recipe:
         """Profile, key and enhancement together."""
-        return recipe(self.profile, clip_limit=self.clip_limit, tiles=self.tiles)
+        return recipe(self.profile, crosswalk=self.crosswalk, clip_limit=self.clip_limit, tiles=self.tiles)
 
 
 class ExploreParameters(Parameters):
@@ -107,3 +135,24 @@ class VerifyParameters(Parameters):
     def folder(self) -> Path | None:
         """The source as a folder, if one is given."""
         return source_folder(self.source) if self.source.strip() else None
+
+
+class ReviewParameters(Parameters):
+    """Parameters of ``imaging/04_review``.
+
+    Attributes
+    ----------
+    draw : int
+        How many images to draw now; 0 to go on with those that wait.
+    seed : int
+        Draws the same again from the same images.
+    condition : str
+        SQL condition on ``imaging.images`` that they are drawn from.
+    pictures : int
+        How many of those that wait to show.
+    """
+
+    draw: int = Field(ge=0)
+    seed: int
+    condition: str = Field(min_length=1)
+    pictures: int = Field(ge=1, le=100)

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     BURNED_IN_RISK = "burned_in_risk"
     RECOGNIZABLE_FEATURES = "recognizable_features"
     EMBEDDED_OVERLAY = "embedded_overlay"
+    FOUND_IN_REVIEW = "found_in_review"
+    WITHDRAWN = "withdrawn"
     NOT_WRITABLE = "not_writable"
     UNFORESEEN = "unforeseen"
 
@@ -76,6 +78,8 @@ _EXPLANATIONS = {
     Reason.BURNED_IN_RISK: "This kind of object often has text in its pixels, and nothing in it says that it has none.",
     Reason.RECOGNIZABLE_FEATURES: "A face may be seen in it or rebuilt from its series, and can't be removed here.",
     Reason.EMBEDDED_OVERLAY: "Overlay planes inside compressed pixel data can't be removed without loss.",
+    Reason.FOUND_IN_REVIEW: "A person saw text, a face or the like in the output; retry with another profile.",
+    Reason.WITHDRAWN: "The patient was withdrawn: nothing of them is taken again, and no copy is kept here.",
     Reason.NOT_WRITABLE: "The cleaned object can't be encoded again.",
     Reason.UNFORESEEN: "An error that nobody foresaw: a defect in Lakeward; report the detail.",
 }

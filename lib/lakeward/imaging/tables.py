@@ -117,4 +117,50 @@ FILES = Table(
     checks={"outcome_is_known": "outcome IN ('stored', 'quarantined')"},
 )
 
-TABLES = (IMAGES, PIXELS, QUARANTINE, RUNS, FILES)
+WITHDRAWN = Table(
+    name="intake.withdrawn",
+    comment="Restricted: patients who were withdrawn; their originals are refused when they come again.",
+    columns=[
+        Column("withdrawn", "STRING", "Keyed HMAC of the patient's pseudonym"),
+        Column("key_id", "STRING", "Which key it and the pseudonym come from"),
+        Column("withdrawn_at", "TIMESTAMP", "When, UTC"),
+    ],
+    key=["withdrawn"],
+    restricted=True,
+)
+
+REVIEWS = Table(
+    name="imaging.reviews",
+    comment="Images that were drawn at random for people to look at, and what they saw.",
+    columns=[
+        Column("review_id", "STRING", "Name of the review"),
+        Column("sample", "STRING", "The sample that it is of"),
+        Column("population", "BIGINT", "Images that the sample was drawn from"),
+        Column("pixels_id", "STRING", "The object, as in imaging.images"),
+        Column("modality", "STRING", "Its modality", nullable=True),
+        Column("sampled_at", "TIMESTAMP", "When it was drawn, UTC"),
+        Column("verdict", "STRING", "clean, text, face or other; null until somebody has looked", nullable=True),
+        Column("reviewer", "STRING", "Who looked", nullable=True),
+        Column("reviewed_at", "TIMESTAMP", "When, UTC", nullable=True),
+    ],
+    key=["review_id"],
+    checks={"verdict_is_known": "verdict IS NULL OR verdict IN ('clean', 'text', 'face', 'other')"},
+)
+
+CROSSWALK = Table(
+    name="intake.crosswalk",
+    comment="Restricted: what pseudonyms stood for, sealed; only runs that ask for it write here.",
+    columns=[
+        Column("pseudonym", "STRING", "A patient's pseudonym or a UID, as in imaging.images"),
+        Column("kind", "STRING", "patient, study, series or instance"),
+        Column("key_id", "STRING", "Which key the pseudonym comes from"),
+        Column("crosswalk_key_id", "STRING", "Which key the original is sealed under"),
+        Column("sealed", "BINARY", "The original: nonce and AES-256-GCM"),
+        _RUN,
+    ],
+    key=["pseudonym"],
+    restricted=True,
+    checks={"kind_is_known": "kind IN ('patient', 'study', 'series', 'instance')"},
+)
+
+TABLES = (IMAGES, PIXELS, QUARANTINE, RUNS, FILES, WITHDRAWN, CROSSWALK, REVIEWS)

@@ -80,6 +80,13 @@ class Pseudonyms:
         """Pseudonym of a patient (16 characters, fits every text VR)."""
         return _token(self._patient_key, identity)
 
+    def withdrawn(self, patient: str) -> str:
+        """Name under which a patient's withdrawal is remembered (32 hexadecimal digits), made of the pseudonym.
+
+        The pseudonym itself would keep what the withdrawal removes.
+        """
+        return hmac.digest(self._derived("withdrawn"), patient.encode(), "sha256").hex()[:32]
+
     def text(self, original: str) -> str:
         """Stand-in for an identifying text (16 characters): the same text always has the same one."""
         return _token(self._text_key, original)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakeward.imaging.pipeline.worker import prefix
-from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE
+from lakeward.imaging.tables import CROSSWALK, FILES, IMAGES, PIXELS, QUARANTINE
 from lakeward.workspace.tables import append, append_records, quoted
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def commit(spark: "SparkSession", part: Part) -> Counter[str]:
     for entry in entries:
         if entry["source_hmac"] in images or entry["source_hmac"] in new:
             entry |= {"outcome": "stored", "reason": None}  # also what a person has released before
+    _add_crosswalk(spark, part)
     _add_images(spark, part.ledger, list(new.values()))
     drop_pixels(spark, part.run_id, committed - set(new.values()))
     aside = {entry["source_hmac"]: entry for entry in entries if entry["outcome"] == "quarantined"}
@@ -97,6 +98,16 @@ def _present(
     held = held.selectExpr("source_hmac", "run_id", f"IF({same}, reason, 'another recipe') AS is")
     rows = images.unionByName(held).join(names, "source_hmac", "left_semi").toArrow().to_pylist()
     return {row["source_hmac"] for row in rows if row["is"] == "image"}, [row for row in rows if row["is"] != "image"]
+
+
+def _add_crosswalk(spark: "SparkSession", part: Part) -> None:
+    """Add the sealed rows of pseudonyms that the crosswalk does not have yet."""
+    sealed = pq.read_table(part.ledger, columns=["crosswalk"])["crosswalk"].combine_chunks().flatten().to_pylist()
+    rows = {row["pseudonym"]: row | {"run_id": part.run_id} for row in sealed}
+    if rows:
+        there = spark.table(CROSSWALK.name).join(_names(spark, rows, "pseudonym"), "pseudonym", "left_semi")
+        known = set(there.select("pseudonym").toArrow()["pseudonym"].to_pylist())
+        append_records(spark, CROSSWALK, [row for name, row in rows.items() if name not in known])
 
 
 def _add_images(spark: "SparkSession", ledger: Path, pixels: list[str]) -> None:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from lakeward.imaging.pipeline.commit import Closing, Part, commit
 from lakeward.imaging.pipeline.discovery import Original, find
 from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe
+from lakeward.imaging.pipeline.refusals import keeping_out
 from lakeward.imaging.pipeline.runs import (
     insert_run,
     intake_lock,
@@ -164,6 +165,7 @@ def run(
     What they have in quarantine is closed, unless they are set aside again for the same recipe: as processed again, or
     with the words of `closing`.
     """
+    recipe = keeping_out(spark, recipe)
     run_id, started = uuid.uuid4().hex, datetime.now(UTC)
     details = {"files": len(work), "profile": recipe.profile.name, "profile_hash": recipe.profile_hash}
     record(Event(type="imaging.ingest.started", object=run_id, details=details | {"key_id": recipe.pseudonyms.key_id}))

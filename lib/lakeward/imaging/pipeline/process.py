@@ -15,6 +15,7 @@ from pydicom.dataset import FileDataset
 from lakeward import __version__
 from lakeward.imaging.deidentification import gates
 from lakeward.imaging.deidentification.bytewise import Unsure
+from lakeward.imaging.deidentification.crosswalk import Crosswalk
 from lakeward.imaging.deidentification.deidentifier import Deidentified, Deidentifier, changes_json
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.pseudonyms import Pseudonyms
@@ -23,6 +24,7 @@ from lakeward.imaging.objects.completeness import number_of_frames
 from lakeward.imaging.objects.reading import Limits, contained, read_object, silenced, time_limit
 from lakeward.imaging.objects.writing import encode
 from lakeward.imaging.pipeline.everyday import Everyday
+from lakeward.imaging.pipeline.owners import crosswalk_rows, refuse_withdrawn
 from lakeward.imaging.pixels import cleaning
 from lakeward.imaging.pixels.decoding import frames, has_pixels
 from lakeward.imaging.pixels.enhance import EnhanceParameters, display, encode_frame, enhance, is_enhanceable
@@ -49,6 +51,12 @@ class Recipe:
         Bounds on one object's size.
     seconds : float
         Wall time that one object may take.
+    crosswalk : Crosswalk, optional
+        Seals what pseudonyms stand for, where the run asks for it.
+    withdrawn : tuple of Pseudonyms and set of str
+        For each key under which patients were withdrawn, the names of them (`Pseudonyms.withdrawn`).
+    rejected : set of str
+        Names of sources in whose output a reviewer found something.
     """
 
     profile: Profile
@@ -56,6 +64,9 @@ class Recipe:
     enhancement: EnhanceParameters = field(default_factory=EnhanceParameters)
     limits: Limits = field(default_factory=Limits)
     seconds: float = 120.0
+    crosswalk: Crosswalk | None = None
+    withdrawn: tuple[tuple[Pseudonyms, frozenset[str]], ...] = ()
+    rejected: frozenset[str] = frozenset()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Go to another process as what it was made of; there, equal ones are one and share what they remember."""
@@ -168,11 +179,14 @@ class Cleaned:
         One lossless JPEG XL image for each frame; empty for objects that are no pictures.
     columns : dict
         The typed columns of ``imaging.images`` that come from the object.
+    crosswalk : list of dict
+        Its rows of ``intake.crosswalk``, sealed.
     """
 
     dicom: bytes
     enhanced: list[bytes]
     columns: dict[str, Any]
+    crosswalk: list[dict[str, Any]]
 
 
 def load(path: Path, recipe: Recipe) -> bytes:
@@ -236,7 +250,7 @@ def process(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -
             "thumbnail": thumbnail,
         }
         _check_texts(columns)
-        return Cleaned(clean.dicom, enhanced, columns)
+        return Cleaned(clean.dicom, enhanced, columns, crosswalk_rows(content, recipe, clean))
 
 
 def _check_texts(columns: dict[str, Any]) -> None:
@@ -264,6 +278,16 @@ def _unforeseen() -> Iterator[None]:
 
 
 def _deidentify(content: bytes, recipe: Recipe, accept: Set[Reason]) -> Clean:
+    try:
+        clean = _either_way(content, recipe, accept)
+    except Quarantined:
+        refuse_withdrawn(content, recipe)
+        raise
+    refuse_withdrawn(content, recipe, clean)
+    return clean
+
+
+def _either_way(content: bytes, recipe: Recipe, accept: Set[Reason]) -> Clean:
     if not accept:
         with suppress(Unsure, Quarantined):
             return recipe.everyday(content)

@@ -21,7 +21,7 @@ from lakeward.imaging.pipeline.isolation import alone
 from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe, load, process
 from lakeward.imaging.pipeline.sinks import Sink
 from lakeward.imaging.reasons import Quarantined, Reason
-from lakeward.imaging.tables import IMAGES
+from lakeward.imaging.tables import CROSSWALK, IMAGES
 
 ROW_BYTES = 256 * 1024**2
 """Size of one object with its enhanced frames that Spark takes as a row: with 500 MiB a JVM of 2 GiB dies."""
@@ -50,9 +50,11 @@ LEDGER = pa.schema(
         ("reason", pa.string()),
         ("detail", pa.string()),
         *((field.name, field.type) for field in IMAGES.arrow_schema),
+        ("crosswalk", pa.list_(pa.struct([field for field in CROSSWALK.arrow_schema if field.name != "run_id"]))),
     ]
 )
-"""What is written down for each file; columns of ``imaging.images`` are empty for one that is set aside."""
+"""What is written down for each file; columns of ``imaging.images`` are empty for one that is set aside.
+Rows of ``intake.crosswalk`` come sealed."""
 
 COUNT = ".count"
 """How files end that hold one byte for each original that a task has done."""
@@ -131,9 +133,12 @@ class Task:
             content = load(Path(os.fsdecode(file["read_from"])), self.recipe)
             source = self.recipe.pseudonyms.source(content)
             try:
+                if source in self.recipe.rejected:
+                    raise Quarantined(Reason.FOUND_IN_REVIEW)
                 columns, row = self._stored(content, file)
-            except Quarantined:
-                set_aside(content, Path(self.quarantine) / source, Path(self.ledger))
+            except Quarantined as refusal:
+                if refusal.reason != Reason.WITHDRAWN:
+                    set_aside(content, Path(self.quarantine) / source, Path(self.ledger))
                 raise
         except Quarantined as refusal:
             outcome = {"outcome": "quarantined", "reason": refusal.reason.value, "detail": refusal.detail}
@@ -149,7 +154,10 @@ class Task:
             cleaned = process(content, self.recipe, accept)
         if len(cleaned.dicom) + sum(map(len, cleaned.enhanced)) > ROW_BYTES:
             raise Quarantined(Reason.TOO_LARGE, f"more than {ROW_BYTES} bytes with its enhanced frames")
-        return cleaned.columns, {"dicom": cleaned.dicom, "enhanced": cleaned.enhanced}
+        return cleaned.columns | {"crosswalk": cleaned.crosswalk}, {
+            "dicom": cleaned.dicom,
+            "enhanced": cleaned.enhanced,
+        }
 
 
 def write_list(files: Iterable[object], ledger: Path) -> None:
