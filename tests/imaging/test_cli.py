@@ -24,6 +24,16 @@ COMMANDS = [
     "quarantine show",
     "quarantine retry",
     "quarantine release",
+    "crosswalk lookup",
+    "crosswalk find",
+    "crosswalk reseal",
+    "review sample",
+    "review next",
+    "review verdict",
+    "review summary",
+    "withdraw",
+    "retire-key",
+    "optimize",
 ]
 
 
@@ -115,6 +125,16 @@ def test_a_new_key_is_for_its_owner_and_never_overwritten(tmp_path: Path, run: R
         (["quarantine", "list"], "TableError", "does not exist yet"),
         (["quarantine", "release", "3f2a"], "UsageError", "--reason"),
         (["export", "{out}"], "TableError", "does not exist yet"),
+        (
+            ["crosswalk", "lookup", "LWAAAAAAAAAAAAAA", "--reason", "A finding to tell"],
+            "MissingSecret",
+            "CROSSWALK_KEY",
+        ),
+        (["crosswalk", "lookup", "LWAAAAAAAAAAAAAA"], "UsageError", "--reason"),
+        (["withdraw", "--reason", "Consent was withdrawn"], "UsageError", "--originals"),
+        (["withdraw", "LWAAAAAAAAAAAAAA", "--reason", "Consent was withdrawn"], "MissingSecret", "LAKEWARD_DEID_KEY"),
+        (["review", "next", "--out", "{out}"], "TableError", "does not exist yet"),
+        (["review", "verdict", "nice", "3f2a"], "UsageError", "clean"),
         (["demo", "--notebooks", "{none}"], "ConfigurationError", "01_ingest.ipynb"),
     ],
 )

@@ -6,14 +6,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from lakeward.imaging.stewardship import cli as stewardship
 from lakeward.workspace.console import Json, print_json
 
 app = typer.Typer(help="DICOM images: de-identify, enhance, store, export.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="Objects that were set aside.", no_args_is_help=True)
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(stewardship.crosswalk_app, name="crosswalk")
+app.add_typer(stewardship.review_app, name="review")
 
 ProfileName = Annotated[str, typer.Option("--profile", help="A shipped profile's name, or a YAML file.")]
 ClipLimit = Annotated[float, typer.Option(min=1, max=64, help="Strength of the enhancement.")]
+Crosswalk = Annotated[bool, typer.Option(help="Keep what pseudonyms stand for, sealed under crosswalk_key.")]
 Tiles = Annotated[int, typer.Option(min=1, max=64, help="Tiles along each side of an image.")]
 
 
@@ -23,6 +27,7 @@ def ingest(
     profile: ProfileName = "research",
     clip_limit: ClipLimit = 2.0,
     tiles: Tiles = 8,
+    crosswalk: Crosswalk = False,
     reprocess: Annotated[bool, typer.Option(help="Also files known with another profile, key or version.")] = False,
     json: Json = False,
 ) -> None:
@@ -33,7 +38,7 @@ def ingest(
     from lakeward.imaging.parameters import recipe, source_folder
     from lakeward.imaging.pipeline.ingest import ingest as ingest_folder
 
-    chosen = recipe(profile, clip_limit=clip_limit, tiles=tiles)
+    chosen = recipe(profile, crosswalk=crosswalk, clip_limit=clip_limit, tiles=tiles)
     _show_run(ingest_folder(source_folder(source), chosen, reprocess=reprocess).model_dump(), json)
 
 
@@ -173,6 +178,7 @@ def quarantine_retry(
     profile: ProfileName = "research",
     clip_limit: ClipLimit = 2.0,
     tiles: Tiles = 8,
+    crosswalk: Crosswalk = False,
     json: Json = False,
 ) -> None:
     """Process objects in quarantine again, as after a change of the profile.
@@ -182,7 +188,10 @@ def quarantine_retry(
     from lakeward.imaging.parameters import recipe
     from lakeward.imaging.pipeline.quarantine import retry
 
-    _show_run(retry(recipe(profile, clip_limit=clip_limit, tiles=tiles), names or None).model_dump(), json)
+    _show_run(
+        retry(recipe(profile, crosswalk=crosswalk, clip_limit=clip_limit, tiles=tiles), names or None).model_dump(),
+        json,
+    )
 
 
 @quarantine_app.command("release")
@@ -192,6 +201,7 @@ def quarantine_release(
     profile: ProfileName = "research",
     clip_limit: ClipLimit = 2.0,
     tiles: Tiles = 8,
+    crosswalk: Crosswalk = False,
     json: Json = False,
 ) -> None:
     """Let an object through that you have looked at; its header is de-identified as ever.
@@ -201,7 +211,15 @@ def quarantine_release(
     from lakeward.imaging.parameters import recipe
     from lakeward.imaging.pipeline.quarantine import release
 
-    _show_run(release(name, reason, recipe(profile, clip_limit=clip_limit, tiles=tiles)).model_dump(), json)
+    _show_run(
+        release(name, reason, recipe(profile, crosswalk=crosswalk, clip_limit=clip_limit, tiles=tiles)).model_dump(),
+        json,
+    )
+
+
+app.command()(stewardship.withdraw)
+app.command()(stewardship.retire_key)
+app.command()(stewardship.optimize)
 
 
 def _print(data: Any, json: bool, text: str) -> None:

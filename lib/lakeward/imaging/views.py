@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import cv2
@@ -159,3 +160,34 @@ def scatter(table: pd.DataFrame, x: str, y: str, color: str) -> "go.Figure":
     figure = px.scatter(both, x=x, y=y, color=color, hover_data=list(table.columns), log_x=True, log_y=True)
     figure.update_layout(height=380, margin={"l": 10, "r": 10, "t": 20, "b": 10})
     return figure
+
+
+def gallery(pictures: Iterable[Path]) -> "HTML":
+    """Show PNG files as they are, each under its name."""
+    from IPython.display import HTML
+
+    figures = [
+        f'<figure style="margin:0;font:12px sans-serif"><figcaption>{escape(path.stem)}</figcaption>'
+        f'<img src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" '
+        'style="max-width:480px"></figure>'
+        for path in pictures
+    ]
+    return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:14px">{"".join(figures)}</div>')
+
+
+def bounds(samples: pd.DataFrame) -> "go.Figure":
+    """Draw, for each sample, the share that was not clean and what the share among all images is below.
+
+    Parameters
+    ----------
+    samples : pandas.DataFrame
+        With ``sample``, ``reviewed``, ``rate`` and ``upper_95`` as in `sheets.Summary`.
+    """
+    px = _plotly()
+    looked_at = samples[samples["reviewed"] > 0]
+    labels = [f"{name[:8]} ({n} looked at)" for name, n in zip(looked_at["sample"], looked_at["reviewed"], strict=True)]
+    margin = looked_at["upper_95"] - looked_at["rate"]
+    figure = px.scatter(looked_at.assign(sample=labels, margin=margin), x="rate", y="sample", error_x="margin")
+    figure.update_traces(error_x_symmetric=False, error_x_arrayminus=[0] * len(looked_at))
+    figure.update_layout(height=140 + 40 * len(looked_at), xaxis_tickformat=".1%", xaxis_rangemode="tozero")
+    return figure.update_layout(xaxis_title="not clean, up to the 95 % bound", yaxis_title="")

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -41,7 +43,20 @@ def session(app: str = "lakeward") -> "SparkSession":
     java_version()
     # Workers must run this interpreter: unset, they take whatever python3 is first on the PATH.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    return SparkSession.builder.appName(app).config(map=_configuration()).getOrCreate()
+    with _output_as_errors():
+        return SparkSession.builder.appName(app).config(map=_configuration()).getOrCreate()
+
+
+@contextmanager
+def _output_as_errors() -> Iterator[None]:
+    """Let a JVM that starts now print to standard error: standard output is for what a command returns."""
+    output = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(output, 1)
+        os.close(output)
 
 
 def _configuration() -> "dict[str, bool | float | int | str | None]":
@@ -69,4 +84,6 @@ def _configuration() -> "dict[str, bool | float | int | str | None]":
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         # Delta reads its log with as many tasks as this; 50 is its default, for clusters.
         "spark.databricks.delta.snapshotPartitions": "2",
+        # VACUUM lists a table's files with as many tasks as this; 10,000 is the default, half a minute here.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     }

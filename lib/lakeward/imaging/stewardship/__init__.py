@@ -1,0 +1,1 @@
+"""What is owed to patients, and to the tables, after the ingestion."""

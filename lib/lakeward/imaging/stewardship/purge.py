@@ -1,0 +1,71 @@
+"""Deletion that is meant: rows go out of the files too, and out of the tables' history."""
+
+from collections.abc import Iterable, Iterator, Set
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lakeward.workspace.settings import on_databricks
+from lakeward.workspace.tables import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+_AT_ONCE = 5000
+
+
+def delete(spark: "SparkSession", table: Table, column: str, names: Set[str]) -> None:
+    """Delete the rows that have one of some names (letters and digits) in a column."""
+    for some in _chunks(sorted(names)):
+        literals = ", ".join(f"'{name}'" for name in some)
+        spark.sql(f"DELETE FROM {table.name} WHERE {column} IN ({literals})")
+
+
+def purge(spark: "SparkSession", tables: Iterable[Table]) -> None:
+    """Take what was deleted out of tables' files and, locally, out of their history.
+
+    Rows that deletion vectors mark are written out of their files (only such files are rewritten), files that the
+    newest version does not name are removed, then the log before a checkpoint of it: old entries hold the smallest and
+    largest values of files that are gone, and names that deletions were for. Delta removes them by itself only after
+    `delta.logRetentionDuration`, 30 days; on Databricks that stays so.
+
+    Call it under the lock on the intake zone: a file that another writer has not committed yet would be removed too.
+    """
+    with _no_retention(spark), ThreadPoolExecutor() as pool:  # mostly waiting for Spark's many small steps
+        list(pool.map(lambda table: _purge(spark, table), tables))
+
+
+def _purge(spark: "SparkSession", table: Table) -> None:
+    if table.properties.get("delta.enableDeletionVectors") == "true":
+        spark.sql(f"REORG TABLE {table.name} APPLY (PURGE)").collect()
+    spark.sql(f"VACUUM {table.name} RETAIN 0 HOURS").collect()
+    if not on_databricks():
+        _forget_history(table)
+
+
+def _forget_history(table: Table) -> None:
+    """Remove the log before the newest version, as Delta's protocol (Metadata Cleanup) allows once a checkpoint is."""
+    from deltalake import DeltaTable
+
+    delta = DeltaTable(str(table.location))
+    delta.create_checkpoint()
+    for path in sorted((table.location / "_delta_log").iterdir()):
+        version = path.name.lstrip(".").partition(".")[0]  # a name with a dot before is a checksum beside
+        if version.isdigit() and int(version) < delta.version():
+            path.unlink()
+
+
+@contextmanager
+def _no_retention(spark: "SparkSession") -> Iterator[None]:
+    before = spark.conf.get(_RETENTION_CHECK, "true")
+    spark.conf.set(_RETENTION_CHECK, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(_RETENTION_CHECK, before or "true")
+
+
+def _chunks(names: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(names), _AT_ONCE):
+        yield names[start : start + _AT_ONCE]
