@@ -73,5 +73,5 @@ def test_every_look_is_recorded_with_its_reason_and_without_the_original(case: A
     events = [Event.model_validate_json(line) for line in lines.splitlines()]
     looks = [event for event in events if event.type == "imaging.crosswalk.looked_up"]
     assert {"LWAAAAAAAAAAAAAA", case.before[0]} <= {event.object for event in looks}
-    assert {event.reason for event in looks} == {REASON}
+    assert REASON in {event.reason for event in looks}
     assert "QXZJWK" not in lines

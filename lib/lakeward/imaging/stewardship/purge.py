@@ -1,6 +1,6 @@
 """Deletion that is meant: rows go out of the files too, and out of the tables' history."""
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,7 +11,16 @@ from lakeward.workspace.tables import Table
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+HEAVY_ROWS = {
+    "spark.sql.parquet.columnarReaderBatchSize": "1",
+    "parquet.page.size.row.check.min": "1",
+    "parquet.page.size.row.check.max": "1",
+    "parquet.block.size": str(32 * 1024**2),
+    "parquet.block.size.row.check.min": "1",
+}
+"""How Spark copies rows of ``imaging.pixels``: by default it takes them by the hundred, and with 40 MB each it dies."""
+
+_NO_RETENTION = {"spark.databricks.delta.retentionDurationCheck.enabled": "false"}
 _AT_ONCE = 5000
 
 
@@ -32,7 +41,10 @@ def purge(spark: "SparkSession", tables: Iterable[Table]) -> None:
 
     Call it under the lock on the intake zone: a file that another writer has not committed yet would be removed too.
     """
-    with _no_retention(spark), ThreadPoolExecutor() as pool:  # mostly waiting for Spark's many small steps
+    with (
+        configured(spark, _NO_RETENTION | HEAVY_ROWS),
+        ThreadPoolExecutor() as pool,
+    ):  # mostly waiting for Spark's many small steps
         list(pool.map(lambda table: _purge(spark, table), tables))
 
 
@@ -57,13 +69,16 @@ def _forget_history(table: Table) -> None:
 
 
 @contextmanager
-def _no_retention(spark: "SparkSession") -> Iterator[None]:
-    before = spark.conf.get(_RETENTION_CHECK, "true")
-    spark.conf.set(_RETENTION_CHECK, "false")
+def configured(spark: "SparkSession", settings: Mapping[str, str]) -> Iterator[None]:
+    """Let the session have other settings inside, then those that it had."""
+    before = {name: spark.conf.get(name, None) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
     try:
         yield
     finally:
-        spark.conf.set(_RETENTION_CHECK, before or "true")
+        for name, earlier in before.items():
+            spark.conf.unset(name) if earlier is None else spark.conf.set(name, earlier)
 
 
 def _chunks(names: list[str]) -> Iterator[list[str]]:
