@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 _SIGNIFICANT = 32
 """Characters that tell a name from others; Delta's statistics have no more of it."""
 
-_TEXT_NAMES = [re.compile(rb"2\.25\.\d{20,39}"), re.compile(rb"LW[A-Z2-7]{14}")]  # UIDs, patients and other texts
+# UIDs, patients and other texts; what follows the beginning is only looked at, since another may begin in it.
+_TEXT_NAMES = {b"2.25.": re.compile(rb"2\.25\.(?=(\d{20,39}))"), b"LW": re.compile(rb"LW(?=([A-Z2-7]{14}))")}
 _HASHES = re.compile(rb"[0-9a-f]{32,64}")  # sources, contents, rows of pixels; never inside an object
 _BATCH_BYTES = 64 * 1024**2
 
@@ -58,8 +59,10 @@ def search(folder: Path, names: Iterable[str], without: Path) -> Traces:
 
 
 def _tokens(text: bytes | memoryview, hashes: bool) -> Iterator[bytes]:
-    for pattern in [*_TEXT_NAMES, _HASHES] if hashes else _TEXT_NAMES:
-        yield from pattern.findall(text)
+    for beginning, pattern in _TEXT_NAMES.items():
+        yield from (beginning + rest for rest in pattern.findall(text))
+    if hashes:
+        yield from _HASHES.findall(text)
 
 
 def _texts(path: Path) -> Iterator[tuple[bytes | memoryview, bool]]:
