@@ -29,6 +29,7 @@ def ingest(
     tiles: Tiles = 8,
     crosswalk: Crosswalk = False,
     reprocess: Annotated[bool, typer.Option(help="Also files known with another profile, key or version.")] = False,
+    incremental: Annotated[bool, typer.Option(help="Only what has come since the last time, by streaming.")] = False,
     json: Json = False,
 ) -> None:
     """De-identify and enhance a folder's new files into the imaging tables.
@@ -39,7 +40,8 @@ def ingest(
     from lakeward.imaging.pipeline.ingest import ingest as ingest_folder
 
     chosen = recipe(profile, crosswalk=crosswalk, clip_limit=clip_limit, tiles=tiles)
-    _show_run(ingest_folder(source_folder(source), chosen, reprocess=reprocess).model_dump(), json)
+    done = ingest_folder(source_folder(source), chosen, reprocess=reprocess, incremental=incremental)
+    _show_run(done.model_dump(), json)
 
 
 @app.command()

@@ -81,6 +81,8 @@ class IngestParameters(Parameters):
         Whether to take files again that were processed with another profile, key or version.
     crosswalk : bool
         Whether to keep what pseudonyms stand for, sealed under the secret ``crosswalk_key``.
+    incremental : bool
+        Whether to take only files that have come since the last time, by streaming; Auto Loader on Databricks.
     """
 
     source: str = Field(min_length=1)
@@ -89,6 +91,7 @@ class IngestParameters(Parameters):
     tiles: int = Field(ge=1, le=64)
     reprocess: bool
     crosswalk: bool
+    incremental: bool
 
     @property
     def folder(self) -> Path:

@@ -42,9 +42,14 @@ def find(source: Path) -> list[Original]:
     ConfigurationError
         If there is no such folder.
     """
+    check_folder(source)
+    return sorted(_walk(str(source.absolute())), key=lambda original: original.path)
+
+
+def check_folder(source: Path) -> None:
+    """Raise ConfigurationError if there is no such folder."""
     if not source.is_dir():
         raise ConfigurationError(f"No folder at {source}: give the folder that holds the DICOM files.")
-    return sorted(_walk(str(source.absolute())), key=lambda original: original.path)
 
 
 def _walk(folder: str) -> Iterator[Original]:
@@ -54,15 +59,16 @@ def _walk(folder: str) -> Iterator[Original]:
                 if entry.is_dir(follow_symlinks=False):
                     yield from _walk(entry.path)
                 else:
-                    yield _seen(entry.path)
+                    yield look(entry.path)
     except OSError:
-        yield _seen(folder)
+        yield look(folder)
 
 
-def _seen(path: str) -> Original:
-    for look in (os.stat, os.lstat):  # of a link that leads nowhere, the link itself
+def look(path: str) -> Original:
+    """Return a path as the file system shows it now, of size 0 if it does not."""
+    for status_of in (os.stat, os.lstat):  # of a link that leads nowhere, the link itself
         try:
-            status = look(path)
+            status = status_of(path)
         except OSError:
             continue
         return Original(path, status.st_size, status.st_mtime_ns)

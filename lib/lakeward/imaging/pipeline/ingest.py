@@ -13,7 +13,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,9 +34,10 @@ from lakeward.imaging.pipeline.runs import (
     update_run,
 )
 from lakeward.imaging.pipeline.sinks import choose, sweep
+from lakeward.imaging.pipeline.streaming import arrivals
 from lakeward.imaging.pipeline.worker import COUNT, Task, suspects, write_list
 from lakeward.imaging.tables import FILES, IMAGES
-from lakeward.workspace.errors import LakewardError
+from lakeward.workspace.errors import ConfigurationError, LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.progress import Progress, progress
 
@@ -113,7 +114,7 @@ class Work:
     suspect: bool = False
 
 
-def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False) -> Report:
+def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False, incremental: bool = False) -> Report:
     """Process the new files of a folder into the imaging tables.
 
     Parameters
@@ -124,6 +125,9 @@ def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False) -> Report:
         Profile, key, enhancement and limits.
     reprocess : bool
         Also take files again that were processed with another profile, key or version.
+    incremental : bool
+        Take only files that have come since the last time that this was asked for, see `streaming`. With nothing new
+        the run finds 0 files.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False) -> Report:
     Raises
     ------
     ConfigurationError
-        If there is no such folder.
+        If there is no such folder; or if files are to be taken again, but only new ones.
     Busy
         If another run is going on.
     EventNotRecorded
@@ -141,14 +145,17 @@ def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False) -> Report:
     FilesLost
         If the counts do not add up.
     """
-    originals = find(source)
+    if reprocess and incremental:
+        raise ConfigurationError("Known files are no new files: choose one of reprocess and incremental.")
+    files = arrivals(source, recipe) if incremental else nullcontext(find(source))
     with intake_lock():
         spark = prepared_session()
-        known, other = _known(spark, source, originals, recipe)
-        skip = known if reprocess else known | other.keys()
-        work = [_work(o, recipe, other.get(o.name, set())) for o in originals if o.name not in skip]
-        counted = 0 if reprocess else len(other.keys() - known)
-        return run(spark, work, recipe, found=len(originals), other_recipe=counted)
+        with files as originals:
+            known, other = _known(spark, source, originals, recipe)
+            skip = known if reprocess else known | other.keys()
+            work = [_work(o, recipe, other.get(o.name, set())) for o in originals if o.name not in skip]
+            counted = 0 if reprocess else len(other.keys() - known)
+            return run(spark, work, recipe, found=len(originals), other_recipe=counted)
 
 
 def run(

@@ -34,6 +34,11 @@ def run_folder(run_id: str) -> Path:
     return _restricted(_restricted(intake() / "runs") / run_id)
 
 
+def stream_folder(name: str) -> Path:
+    """Return the folder for what a stream writes down, which are paths."""
+    return _restricted(_restricted(intake() / "streams") / name)
+
+
 def _restricted(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
