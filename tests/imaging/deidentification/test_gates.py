@@ -3,10 +3,13 @@
 import pytest
 from pydicom import uid
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
-from lakeward.imaging.deidentification.gates import check, findings
+from lakeward.imaging.deidentification.gates import PIXELS, check, findings
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.standard import Option
+from lakeward.imaging.objects.description import DESCRIBING
+from lakeward.imaging.pixels.regions import RegionRule
 from lakeward.imaging.reasons import RELEASABLE, Quarantined, Reason
 
 BASIC = Profile(name="basic")
@@ -92,3 +95,27 @@ def test_a_profile_lets_pass_what_it_accepts_and_nothing_else() -> None:
         check(ds, BASIC.accepting(Reason.BURNED_IN_RISK))
     assert error.value.reason == Reason.RECOGNIZABLE_FEATURES
     check(ds, BASIC.accepting(*RELEASABLE))
+
+
+class _Watched(Dataset):
+    """A data set that remembers which attributes were asked for."""
+
+    def get(self, key: object, default: object = None) -> object:
+        self.__dict__.setdefault("asked", set()).add(key)
+        return super().get(key, default)  # type: ignore[call-overload]
+
+    def __contains__(self, key: object) -> bool:
+        self.__dict__.setdefault("asked", set()).add(key)
+        return super().__contains__(key)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sop_class", [CT, US, uid.SecondaryCaptureImageStorage])
+def test_gates_look_at_what_describes_an_object_and_nothing_else(sop_class: str) -> None:
+    ds = _Watched(an_object(sop_class, PixelData=b"", ImageType=["ORIGINAL"], Rows=1, Columns=1))
+    rule = RegionRule(rows=1, columns=1, manufacturer="A", model="B", mask=((0, 0, 1, 1),))
+    list(findings(ds))
+    rule.fits(ds)
+    asked = {key for key in ds.__dict__["asked"] if isinstance(key, str)}
+    assert len(asked) > 5
+    # Pixel data and the object's own UID only have to be there.
+    assert {int(Tag(keyword)) for keyword in asked - {*PIXELS, "SOPInstanceUID"}} <= DESCRIBING

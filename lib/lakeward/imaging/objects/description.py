@@ -4,10 +4,7 @@ They are as a rule the same in all objects of a series, so what is found out abo
 pixels must not depend on any other attribute.
 """
 
-from collections.abc import Iterator
-
 from pydicom._dicom_dict import DicomDictionary
-from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 _KEYWORDS = (
@@ -21,8 +18,3 @@ DESCRIBING = frozenset(
     {int(Tag(keyword)) for keyword in _KEYWORDS} | {tag for tag in DicomDictionary if tag >> 16 == 0x0028}
 ) - {int(tag) for tag in _OF_ONE_FRAME}
 """Their tags; pixel data is not among them."""
-
-
-def describing(ds: Dataset) -> Iterator[int]:
-    """Yield the tags of those that a data set has."""
-    return (int(tag) for tag in ds.keys() if tag in DESCRIBING)
