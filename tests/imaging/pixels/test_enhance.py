@@ -16,6 +16,7 @@ from lakeward.imaging.pixels.enhance import (
     EnhanceParameters,
     Frame,
     Picture,
+    _percentiles,
     decode_frame,
     display,
     encode_frame,
@@ -197,3 +198,12 @@ def test_stored_frames_come_back_as_they_were(dtype: type[np.uint8 | np.uint16],
     decoded = decode_frame(encode_frame(frame))
     assert decoded.dtype == dtype
     np.testing.assert_array_equal(decoded, frame)
+
+
+@pytest.mark.parametrize(("kind", "low"), [("u1", 0), ("i1", -128), ("u2", 0), ("i2", -2000)])
+def test_counting_gives_the_percentiles_that_sorting_gives(kind: str, low: int) -> None:
+    frame = np.random.default_rng(1).integers(low, low + 200, (30, 20)).astype(kind)
+    frame[:3] = low
+    wanted = np.percentile(frame[frame != low].astype(float), (0.5, 99.5))
+    assert np.allclose(_percentiles(frame, low), wanted)
+    assert np.allclose(_percentiles(frame[:3], low), low)  # all of it is padding

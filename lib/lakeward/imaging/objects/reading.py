@@ -68,7 +68,7 @@ class Limits:
     max_inflated_bytes: int = 256 * _MIB
     max_depth: int = 24
     max_elements: int = 200_000
-    max_frame_bytes: int = 512 * _MIB
+    max_frame_bytes: int = 128 * _MIB
     max_pixel_bytes: int = 16 * 1024 * _MIB
 
 

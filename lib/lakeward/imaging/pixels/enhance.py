@@ -30,6 +30,7 @@ _FUNCTIONAL_GROUPS = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
 _NOT_PICTURES = ("Segmentation Storage", "RT Dose Storage", "Parametric Map Storage")
 _PERCENTILES = (0.5, 99.5)
 _BEYOND = 1e9
+_EXACT = 1 << 24
 _WINDOW = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "VOILUTFunction")
 _LUTS = ("ModalityLUTSequence", "VOILUTSequence")
 _SMALLEST_TILE = 16
@@ -218,12 +219,37 @@ def _by_voi(values: Frame, ds: Dataset) -> tuple[_Shades, float, float] | None:
 
 
 def _by_stretch(values: Frame, frame: Frame, ds: Dataset) -> tuple[_Shades, float, float]:
-    shown = frame[np.isfinite(frame)]
-    if isinstance(padding := ds.get("PixelPaddingValue"), int) and np.any(shown != padding):
-        shown = shown[shown != padding]
-    limits = np.percentile(shown.astype(np.float64), _PERCENTILES)
+    padding = ds.get("PixelPaddingValue")
+    limits = _percentiles(frame, padding if isinstance(padding, int) else None)
     black, white = np.sort(apply_modality_lut(limits, ds))
     return apply_modality_lut(values, ds).astype(np.float64), float(black), float(white)
+
+
+def _percentiles(frame: Frame, padding: int | None) -> _Shades:
+    """Return `_PERCENTILES` of what is no padding, if anything is, with linear interpolation."""
+    if not np.issubdtype(frame.dtype, np.integer) or frame.itemsize > 2:
+        shown = frame[np.isfinite(frame)]
+        if padding is not None and np.any(shown != padding):
+            shown = shown[shown != padding]
+        return np.percentile(shown.astype(np.float64), _PERCENTILES)
+    counts = _counts(frame)
+    lowest = -(1 << 8 * frame.itemsize - 1) if np.issubdtype(frame.dtype, np.signedinteger) else 0
+    counts = np.roll(counts, -lowest)  # in the order of the values
+    if padding is not None and 0 <= padding - lowest < len(counts) and counts[padding - lowest] < frame.size:
+        counts[padding - lowest] = 0
+    up_to = np.cumsum(counts)
+    ranks = np.array(_PERCENTILES) / 100 * (up_to[-1] - 1)
+    below, above = (np.searchsorted(up_to, whole, side="right") for whole in (np.floor(ranks), np.ceil(ranks)))
+    return np.asarray(lowest + below + (ranks - np.floor(ranks)) * (above - below), np.float64)
+
+
+def _counts(frame: Frame) -> npt.NDArray[np.int64]:
+    """Count how often each pattern of a value's bits occurs; numpy's own way takes eight bytes for each pixel."""
+    patterns = np.ascontiguousarray(frame).view(f"u{frame.itemsize}")
+    count = 1 << 8 * frame.itemsize
+    parts = np.array_split(patterns, -(-patterns.size // _EXACT))  # OpenCV counts in 32-bit floats
+    found = (cv2.calcHist([part], [0], None, [count], [0, count]) for part in parts)
+    return np.asarray(sum(histogram.ravel().astype(np.int64) for histogram in found), np.int64)
 
 
 def encode_frame(frame: Frame) -> bytes:
