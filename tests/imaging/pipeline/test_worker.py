@@ -58,6 +58,16 @@ def test_a_file_that_processes_die_of_is_set_aside(build: Build, recipe: Recipe,
     assert (entry["outcome"], entry["reason"]) == ("quarantined", "crashed")
 
 
+def test_nothing_of_a_withdrawn_patient_is_kept_even_if_processes_die_of_it(
+    build: Build, recipe: Recipe, tmp_path: Path
+) -> None:
+    key = recipe.pseudonyms
+    withdrawn = ((key, frozenset({key.withdrawn(key.patient("id:QXZJWK-1"))})),)
+    entry = entry_of(build(1), _Deadly(recipe.profile, recipe.key, withdrawn=withdrawn), tmp_path, suspect=True)
+    assert entry["reason"] == "withdrawn"
+    assert list((tmp_path / "aside").iterdir()) == []
+
+
 def test_a_suspect_that_does_no_harm_is_stored_like_others(build: Build, recipe: Recipe, tmp_path: Path) -> None:
     entries = []
     for name, suspect in (("one", False), ("two", True)):

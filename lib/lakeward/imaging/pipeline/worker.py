@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakeward.imaging.pipeline.isolation import alone
+from lakeward.imaging.pipeline.owners import refuse_withdrawn
 from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe, load, process
 from lakeward.imaging.pipeline.sinks import Sink
 from lakeward.imaging.reasons import Quarantined, Reason
@@ -138,6 +139,7 @@ class Task:
                 columns, row = self._stored(content, file)
             except Quarantined as refusal:
                 if refusal.reason != Reason.WITHDRAWN:
+                    refuse_withdrawn(content, self.recipe)  # also what took too long, or a process has died of
                     set_aside(content, Path(self.quarantine) / source, Path(self.ledger))
                 raise
         except Quarantined as refusal:
