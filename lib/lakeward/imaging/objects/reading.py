@@ -261,6 +261,9 @@ def contained(reason: Reason) -> Iterator[None]:
 def silenced() -> Iterator[None]:
     """Drop pydicom's warnings and log messages inside; `contained` does so too."""
     before = [logger.disabled for logger in _LOGGERS]
+    if all(before):  # as inside another such block
+        yield
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for logger in _LOGGERS:
