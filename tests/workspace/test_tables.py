@@ -1,14 +1,20 @@
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
+from delta.exceptions import ConcurrentAppendException
+from deltalake import write_deltalake
 
 from lakeward.workspace.errors import TableError
 from lakeward.workspace.lakehouse import history, preview, query
-from lakeward.workspace.tables import Column, Table, add_columns, ensure
+from lakeward.workspace.tables import Column, Table, add_columns, change, ensure
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -119,6 +125,48 @@ def test_a_migration_that_was_killed_is_run_again(spark: "SparkSession") -> None
     assert preview(second).column_names[-1] == "modality"
 
 
+NUMBERS = Table(name="race.numbers", comment="", columns=[Column("n", "INT", "")], key=["n"])
+
+
+@contextmanager
+def others_append(seconds: float) -> Iterator[None]:
+    """While the block lasts, but no longer than that, another writer adds the number 1 again and again."""
+    one = pa.table({"n": [1]}, schema=pa.schema([pa.field("n", pa.int32(), nullable=False)]))
+    done = threading.Event()
+
+    def append() -> None:
+        while not done.wait(0.1):
+            write_deltalake(str(NUMBERS.location), one, mode="append")
+
+    writer, clock = threading.Thread(target=append), threading.Timer(seconds, done.set)
+    writer.start()
+    clock.start()
+    try:
+        yield
+    finally:
+        done.set()
+        writer.join()
+        clock.cancel()
+
+
+def test_a_change_that_another_writer_gets_ahead_of_is_made_again(spark: "SparkSession") -> None:
+    ensure(spark, NUMBERS)
+    double = "UPDATE race.numbers SET n = 2 * n"
+
+    def bare() -> None:
+        for _ in range(20):
+            spark.sql(double)
+
+    with others_append(60), pytest.raises(ConcurrentAppendException):
+        bare()
+    before = len(history(NUMBERS))
+    with others_append(2):
+        change(spark, double)
+    operations = [commit["operation"] for commit in history(NUMBERS)][:-before]
+    assert operations.count("UPDATE") == 1
+    assert "WRITE" in operations
+
+
 CREATES_SLOWLY = """
 import sys, time
 from pathlib import Path
@@ -137,13 +185,12 @@ with exclusive(home / ".locks" / "race.numbers.lock"):
 def test_a_table_that_another_process_is_creating_is_awaited_not_created_twice(
     spark: "SparkSession", home: Path
 ) -> None:
-    numbers = Table(name="race.numbers", comment="", columns=[Column("n", "INT", "")], key=["n"])
     with subprocess.Popen([sys.executable, "-c", CREATES_SLOWLY, str(home)], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"creating\n"
-        ensure(spark, numbers)
+        ensure(spark, NUMBERS)
     assert other.returncode == 0
-    assert [commit["engine"].partition(":")[0] for commit in history(numbers)] == ["delta-rs"]
+    assert [commit["engine"].partition(":")[0] for commit in history(NUMBERS)] == ["delta-rs"]
 
 
 @pytest.mark.parametrize(

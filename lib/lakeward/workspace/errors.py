@@ -48,3 +48,9 @@ class EventNotRecorded(LakewardError):
     """An event could not be written, so the action it describes did not happen."""
 
     exit_code = 5
+
+
+class StorageFull(LakewardError):
+    """A disk has no space left."""
+
+    exit_code = 6

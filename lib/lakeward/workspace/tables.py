@@ -4,6 +4,8 @@ A table is created once, under a lock, then changed only by its migrations; each
 with no schema (the same DDL from two processes kills one of them, and fails once a check was added).
 """
 
+import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 VERSION = "lakeward.version"
 _CHECK = "delta.constraints."
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 
 Migration = Callable[["SparkSession", str], None]
 """Brings a table from one version to the next, given its name. A crash may make it run again: it must bear that."""
@@ -171,6 +174,31 @@ def append_records(spark: "SparkSession", table: Table, records: Sequence[Mappin
         schema = pa.schema([field.with_nullable(True) for field in table.arrow_schema])
         known = [{name: record.get(name) for name in schema.names} for record in records]
         append(spark.createDataFrame(pa.Table.from_pylist(known, schema), table.spark_schema), table)
+
+
+def change(spark: "SparkSession", statement: str) -> None:
+    """Run an UPDATE or DELETE, and run it again if another writer has committed in between: then it has done nothing.
+
+    Appends need no such care: what they add depends on nothing that they would have read.
+    """
+    from delta import exceptions  # importing it makes pyspark raise them
+
+    # In Python they have no common base, other than in Scala.
+    conflicts = (
+        exceptions.ConcurrentAppendException,
+        exceptions.ConcurrentDeleteReadException,
+        exceptions.ConcurrentDeleteDeleteException,
+        exceptions.ConcurrentWriteException,
+        exceptions.MetadataChangedException,
+    )
+    for pause in (*_PAUSES_S, None):
+        try:
+            spark.sql(statement)
+            return
+        except conflicts:
+            if pause is None:
+                raise
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two writers part
 
 
 def _bring_up_to_date(spark: "SparkSession", table: Table) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -21,7 +21,10 @@ from lakeward.imaging.reasons import Quarantined
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
 from lakeward.workspace.errors import ConfigurationError, EventNotRecorded
 from lakeward.workspace.lakehouse import history, query
-from lakeward.workspace.tables import Table
+from lakeward.workspace.tables import Table, add_columns
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 Build = Callable[..., bytes]
 
@@ -181,6 +184,27 @@ def test_a_file_that_kills_its_process_is_set_aside_and_all_others_are_stored(
     files = {path.name for path in PIXELS.location.glob(f"{report.run_id}-*.parquet")}
     assert files
     assert files <= {Path(uri).name for uri in DeltaTable(str(PIXELS.location)).file_uris()}  # nothing is left over
+
+
+def test_a_lakehouse_of_an_older_version_is_migrated_and_ingestion_goes_on(
+    spark: "SparkSession", build: Build, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = next(column for column in IMAGES.columns if column.name == "patient_age_years")
+    older = [column for column in IMAGES.columns if column is not newest]
+    (tmp_path / "old").write_bytes(build(1))
+    with monkeypatch.context() as patch:
+        patch.setitem(vars(IMAGES), "columns", older)
+        assert ingest(tmp_path, recipe).stored == 1
+    assert newest.name not in DeltaTable(str(IMAGES.location)).schema().to_arrow().names
+
+    with monkeypatch.context() as patch:
+        patch.setitem(vars(IMAGES), "version", 2)
+        patch.setitem(vars(IMAGES), "migrations", [add_columns(newest)])
+        (tmp_path / "new").write_bytes(build(2))
+        report = ingest(tmp_path, recipe)
+        assert (report.known, report.stored) == (1, 1)
+    ages = query(f"SELECT patient_age_years AS age FROM {IMAGES.name} ORDER BY ingested_at", IMAGES)["age"]
+    assert ages.to_pylist() == [None, 45]
 
 
 def test_a_folder_must_be_named(tmp_path: Path, recipe: Recipe) -> None:

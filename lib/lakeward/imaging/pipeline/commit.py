@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from lakeward.imaging.pipeline.worker import prefix
 from lakeward.imaging.tables import CROSSWALK, FILES, IMAGES, PIXELS, QUARANTINE
-from lakeward.workspace.tables import append, append_records, quoted
+from lakeward.workspace.tables import append, append_records, change, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -119,7 +119,7 @@ def _add_images(spark: "SparkSession", ledger: Path, pixels: list[str]) -> None:
 def drop_pixels(spark: "SparkSession", run_id: str, names: Set[str]) -> None:
     """Delete objects of a run that ``imaging.images`` does not name."""
     if names:
-        spark.sql(f"DELETE FROM {PIXELS.name} WHERE run_id = '{run_id}' AND pixels_id IN ({_literals(names)})")
+        change(spark, f"DELETE FROM {PIXELS.name} WHERE run_id = '{run_id}' AND pixels_id IN ({_literals(names)})")
 
 
 def _settle_quarantine(
@@ -140,10 +140,11 @@ def _settle_quarantine(
 
 def _close(spark: "SparkSession", rows: Set[str], closing: Closing) -> None:
     """Close quarantine rows, each named by its source and run."""
-    spark.sql(
+    change(
+        spark,
         f"UPDATE {QUARANTINE.name} SET status = 'closed', resolution = {quoted(closing.resolution)}, "
         f"closed_by = {quoted(closing.by)}, closed_at = current_timestamp() "
-        f"WHERE status = 'open' AND concat(source_hmac, run_id) IN ({_literals(rows)})"
+        f"WHERE status = 'open' AND concat(source_hmac, run_id) IN ({_literals(rows)})",
     )
 
 

@@ -140,6 +140,8 @@ def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False, incremental
         If there is no such folder; or if files are to be taken again, but only new ones.
     Busy
         If another run is going on.
+    StorageFull
+        If a disk is full; a later run takes what this one did not come to commit.
     EventNotRecorded
         If the run can't be recorded; then nothing is processed.
     FilesLost

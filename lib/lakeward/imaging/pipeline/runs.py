@@ -1,8 +1,11 @@
 """The restricted zone's folders, and the record of each run: started, ended, or found dead."""
 
+import os
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +13,11 @@ from lakeward.imaging.pipeline.commit import drop_pixels
 from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.sinks import sweep
 from lakeward.imaging.tables import IMAGES, PIXELS, RUNS, TABLES
+from lakeward.workspace.errors import LakewardError, StorageFull
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.settings import settings
 from lakeward.workspace.spark import session
-from lakeward.workspace.tables import append_records, ensure
+from lakeward.workspace.tables import append_records, change, ensure
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,9 +49,29 @@ def _restricted(folder: Path) -> Path:
     return folder
 
 
-def intake_lock() -> AbstractContextManager[None]:
-    """Lock out other runs for as long as the block lasts; another one waits a minute, then ends as Busy."""
-    return exclusive(intake() / "ingest.lock")
+@contextmanager
+def intake_lock() -> Iterator[None]:
+    """Lock out other runs for as long as the block lasts; another one waits a minute.
+
+    Raises
+    ------
+    Busy
+        If it has waited for nothing.
+    StorageFull
+        If a disk is full, whatever it was in the block that found out: Python, Spark or delta-rs.
+    """
+    try:
+        with exclusive(intake() / "ingest.lock"):
+            yield
+    except LakewardError:
+        raise
+    except Exception as error:
+        if any(os.strerror(code) in str(error) for code in (ENOSPC, EDQUOT)):
+            raise StorageFull(
+                f"A disk is full, as a rule that of {settings().home}. Make room, then do the same again: what is "
+                "stored stays, and nothing is stored by half."
+            ) from None
+        raise
 
 
 def prepared_session() -> "SparkSession":
@@ -76,9 +100,10 @@ def insert_run(spark: "SparkSession", run_id: str, started: datetime, recipe: Re
 def update_run(spark: "SparkSession", run_id: str, state: str, **counts: float) -> None:
     """Record how a run that was running has ended."""
     sets = ", ".join(f"{name} = {value}" for name, value in counts.items())
-    spark.sql(
+    change(
+        spark,
         f"UPDATE {RUNS.name} SET state = '{state}', ended_at = current_timestamp(){', ' if sets else ''}{sets} "
-        f"WHERE run_id = '{run_id}' AND state = 'RUNNING'"
+        f"WHERE run_id = '{run_id}' AND state = 'RUNNING'",
     )
 
 
