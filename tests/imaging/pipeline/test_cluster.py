@@ -20,7 +20,7 @@ from lakeward.imaging.pipeline.runs import intake
 from lakeward.imaging.tables import IMAGES, PIXELS
 from lakeward.workspace.lakehouse import query
 
-FILES = 300
+FILES = 120
 LAKEWARD = "from lakeward.cli import main; main()"
 
 
