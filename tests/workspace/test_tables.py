@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from deltalake import write_deltalake
 
 from lakeward.workspace.errors import TableError
 from lakeward.workspace.lakehouse import history, preview, query
+from lakeward.workspace.settings import settings
 from lakeward.workspace.tables import Column, Table, add_columns, change, ensure
 
 if TYPE_CHECKING:
@@ -204,3 +206,18 @@ def test_a_table_that_another_process_is_creating_is_awaited_not_created_twice(
 def test_a_declaration_that_contradicts_itself_is_refused(wrong: dict[str, object], told: str) -> None:
     with pytest.raises(TableError, match=told):
         replace(STUDIES, **wrong)
+
+
+def test_a_lakehouse_that_has_gone_stands_in_no_other_ones_way(
+    spark: "SparkSession", home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def move_to(folder: Path) -> None:
+        monkeypatch.setenv("LAKEWARD_HOME", str(folder))
+        settings.cache_clear()
+        ensure(spark, STUDIES)
+
+    move_to(tmp_path / "stays")
+    move_to(home)
+    shutil.rmtree(home)
+    move_to(tmp_path / "stays")
+    assert spark.table("radiology.studies").count() == 0

@@ -255,8 +255,14 @@ def _found(spark: "SparkSession", table: Table) -> dict[str, str] | None:
     return dict(DeltaTable(str(table.location)).metadata().configuration)
 
 
-def _registered_location(spark: "SparkSession", table: Table) -> Path:
-    described = spark.sql(f"DESCRIBE TABLE EXTENDED {table.name}").collect()
+def _registered_location(spark: "SparkSession", table: Table) -> Path | None:
+    """Return where this session looks for a table; None where nothing is there any more."""
+    from pyspark.errors import AnalysisException
+
+    try:
+        described = spark.sql(f"DESCRIBE TABLE EXTENDED {table.name}").collect()
+    except AnalysisException:
+        return None
     location = next(row.data_type for row in described if row.col_name == "Location")
     return Path("/", location.removeprefix("file:").lstrip("/"))
 
