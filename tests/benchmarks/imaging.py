@@ -20,7 +20,8 @@ import pydicom
 
 from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.objects.reading import read_object
-from lakeward.imaging.pipeline.process import Recipe, deidentify, deidentify_whole, process
+from lakeward.imaging.pipeline.process import deidentify, deidentify_whole, process
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.decoding import frames
 from lakeward.imaging.pixels.enhance import EnhanceParameters, encode_frame, enhance
 from lakeward.imaging.pixels.thumbnails import thumbnail_png

@@ -46,7 +46,7 @@ def ingest(source: Path, report: Callable[[str], None]) -> None:
     """Lakeward: headers de-identified, frames enhanced, object and enhanced image stored; then all of it again."""
     from lakeward.imaging.deidentification.profile import load_profile
     from lakeward.imaging.pipeline.ingest import ingest as run
-    from lakeward.imaging.pipeline.process import Recipe
+    from lakeward.imaging.pipeline.recipe import Recipe
     from lakeward.imaging.pipeline.runs import prepared_session
 
     recipe = Recipe(load_profile("research"), bytes(range(32)))
@@ -79,7 +79,7 @@ def files(source: Path, report: Callable[[str], None]) -> None:
     """Lakeward without tables: headers de-identified, files to files."""
     from lakeward.imaging.deidentification.profile import load_profile
     from lakeward.imaging.pipeline.files import deidentify_folder
-    from lakeward.imaging.pipeline.process import Recipe
+    from lakeward.imaging.pipeline.recipe import Recipe
     from lakeward.workspace.settings import settings
 
     recipe = Recipe(load_profile("basic"), bytes(range(32)))

@@ -20,7 +20,8 @@ import pydicom
 
 from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.deidentification.standard import BASIC_PROFILE
-from lakeward.imaging.pipeline.process import Recipe, deidentify
+from lakeward.imaging.pipeline.process import deidentify
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import Quarantined
 from lakeward.imaging.verification.leaks import planted
 from lakeward.imaging.verification.planting import Planted

@@ -18,8 +18,8 @@ from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.demo import Demonstration, demonstrate
 from lakeward.imaging.pipeline import ingest as pipeline
 from lakeward.imaging.pipeline.ingest import Report, ingest
-from lakeward.imaging.pipeline.process import Recipe
 from lakeward.imaging.pipeline.quarantine import release, retry
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.runs import intake_lock
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.tables import TABLES

@@ -8,7 +8,8 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from lakeward.imaging.pipeline.process import Recipe, process
+from lakeward.imaging.pipeline.process import process
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.enhance import EnhanceParameters
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.views import (

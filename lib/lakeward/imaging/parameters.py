@@ -8,7 +8,7 @@ from pydantic import Field
 
 from lakeward.imaging.deidentification.crosswalk import Crosswalk
 from lakeward.imaging.deidentification.profile import load_profile
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.enhance import EnhanceParameters
 from lakeward.imaging.samples import sample_folder
 from lakeward.workspace.errors import ConfigurationError, MissingSecret

@@ -9,7 +9,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lakeward.imaging.deidentification.crosswalk import Crosswalk, TamperedEntry, WrongKey
-from lakeward.imaging.pipeline.process import Recipe, process
+from lakeward.imaging.pipeline.process import process
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import RELEASABLE
 from lakeward.workspace.errors import ConfigurationError
 

@@ -9,7 +9,8 @@ from pydicom.uid import UID
 
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.objects.writing import IMPLEMENTATION_CLASS_UID, place
-from lakeward.imaging.pipeline.process import Recipe, deidentify
+from lakeward.imaging.pipeline.process import deidentify
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import RELEASABLE, Quarantined
 
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"

@@ -15,7 +15,8 @@ import psutil
 import pyspark
 import pytest
 
-from lakeward.imaging.pipeline.process import Recipe, process
+from lakeward.imaging.pipeline.process import process
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.runs import intake
 from lakeward.imaging.tables import IMAGES, PIXELS
 from lakeward.workspace.lakehouse import query

@@ -20,7 +20,8 @@ from lakeward.imaging.objects.elements import locate
 from lakeward.imaging.objects.reading import silenced
 from lakeward.imaging.objects.writing import encode_element
 from lakeward.imaging.pipeline.everyday import Assembled
-from lakeward.imaging.pipeline.process import Recipe, deidentify, deidentify_whole
+from lakeward.imaging.pipeline.process import deidentify, deidentify_whole
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import Quarantined
 
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"

@@ -14,7 +14,8 @@ import pytest
 from lakeward.imaging.pipeline import files
 from lakeward.imaging.pipeline.discovery import find
 from lakeward.imaging.pipeline.files import deidentify_folder
-from lakeward.imaging.pipeline.process import Recipe, deidentify
+from lakeward.imaging.pipeline.process import deidentify
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.workspace.errors import Busy, ConfigurationError, EventNotRecorded
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from lakeward.cli import main
-from lakeward.imaging.pipeline.process import Recipe, process
+from lakeward.imaging.pipeline.process import process
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.runs import intake
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
 from lakeward.workspace.lakehouse import query

@@ -15,7 +15,8 @@ import pytest
 from deltalake import DeltaTable
 
 from lakeward.imaging.pipeline.ingest import Report, ingest
-from lakeward.imaging.pipeline.process import Recipe, deidentify, process
+from lakeward.imaging.pipeline.process import deidentify, process
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.runs import intake
 from lakeward.imaging.reasons import Quarantined
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS

@@ -9,7 +9,8 @@ from pydicom import dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lakeward.imaging.deidentification.pseudonyms import Pseudonyms
-from lakeward.imaging.pipeline.process import Recipe, process
+from lakeward.imaging.pipeline.process import process
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import RELEASABLE, Quarantined
 
 Build = Callable[..., bytes]

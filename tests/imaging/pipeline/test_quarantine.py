@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from lakeward.imaging.deidentification.profile import load_profile
-from lakeward.imaging.pipeline.process import Recipe, deidentify
+from lakeward.imaging.pipeline.process import deidentify
 from lakeward.imaging.pipeline.quarantine import Entry, NotInQuarantine, NotReleasable, entries, entry, release, retry
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.enhance import EnhanceParameters
 from lakeward.imaging.reasons import RELEASABLE
 from lakeward.imaging.tables import IMAGES, PIXELS, QUARANTINE

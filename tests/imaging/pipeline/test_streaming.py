@@ -14,7 +14,7 @@ from lakeward.imaging.pipeline import ingest as pipeline
 from lakeward.imaging.pipeline import streaming
 from lakeward.imaging.pipeline.discovery import Original
 from lakeward.imaging.pipeline.ingest import ingest
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.runs import intake
 from lakeward.imaging.tables import FILES, IMAGES
 from lakeward.workspace.errors import ConfigurationError

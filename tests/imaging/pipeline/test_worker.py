@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lakeward.imaging.pipeline import worker
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.sinks import SparkSink
 from lakeward.imaging.pipeline.worker import Task, set_aside
 

@@ -14,7 +14,8 @@ from lakeward.imaging.deidentification.profile import Profile, load_profile
 from lakeward.imaging.deidentification.standard import Option
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.objects.writing import encode
-from lakeward.imaging.pipeline.process import Recipe, deidentify
+from lakeward.imaging.pipeline.process import deidentify
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.decoding import frames
 from lakeward.imaging.pixels.encoding import compress
 from lakeward.imaging.pixels.regions import RegionRule

@@ -13,7 +13,8 @@ from pydicom.dataset import FileDataset
 from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.objects.writing import encode
-from lakeward.imaging.pipeline.process import Recipe, process
+from lakeward.imaging.pipeline.process import process
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.derived import Derived, derive
 from lakeward.imaging.pixels.enhance import decode_frame
 from lakeward.imaging.reasons import Reason

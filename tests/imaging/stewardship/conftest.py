@@ -10,7 +10,7 @@ from pydicom.uid import generate_uid
 
 from lakeward.imaging.deidentification.crosswalk import Crosswalk
 from lakeward.imaging.pipeline.ingest import Report, ingest
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.runs import prepared_session, quarantine_folder
 from lakeward.imaging.stewardship import withdrawal
 from lakeward.imaging.stewardship.belongings import Names, copies, names

@@ -10,7 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from lakeward.imaging.deidentification.profile import load_profile, shipped
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.verification.answers import CHECKS, check_answers
 from lakeward.imaging.verification.report import Check
 from lakeward.imaging.verification.trial import Trial

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lakeward.imaging.deidentification.profile import load_profile
-from lakeward.imaging.pipeline.process import Recipe, deidentify
+from lakeward.imaging.pipeline.process import deidentify
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.imaging.samples import sample_folder
 

@@ -12,7 +12,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
 from lakeward.imaging.deidentification.profile import load_profile
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.samples import sample_folder
 from lakeward.imaging.verification.consistency import NAMES, check_objects
 from lakeward.imaging.verification.originals import identifying, is_common

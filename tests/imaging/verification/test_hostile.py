@@ -23,7 +23,8 @@ RUN = """
 import json, sys, time
 from pathlib import Path
 from lakeward.imaging.deidentification.profile import load_profile
-from lakeward.imaging.pipeline.process import Recipe, process
+from lakeward.imaging.pipeline.process import process
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import Quarantined
 recipe = Recipe(load_profile("research"), bytes(32))
 for path in sorted(Path(sys.argv[1]).iterdir()):

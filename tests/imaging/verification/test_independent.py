@@ -21,7 +21,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.standard import Option
-from lakeward.imaging.pipeline.process import Recipe, deidentify
+from lakeward.imaging.pipeline.process import deidentify
+from lakeward.imaging.pipeline.recipe import Recipe
 
 OPTIONS = (
     "retain_uids", "retain_device_identity", "retain_institution_identity", "retain_patient_characteristics",

@@ -5,7 +5,7 @@ from pydicom._dicom_dict import DicomDictionary
 
 from lakeward.imaging.deidentification.profile import Profile, UserRule, load_profile, shipped
 from lakeward.imaging.deidentification.standard import Option
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.verification.answers import check_answers
 from lakeward.imaging.verification.consistency import check_objects
 from lakeward.imaging.verification.hiding import PLACES

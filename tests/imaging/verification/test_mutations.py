@@ -15,7 +15,7 @@ from lakeward.imaging.deidentification import actions, identity
 from lakeward.imaging.deidentification.actions import KEEP, Decision, Plan, Rules
 from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.deidentification.standard import confidentiality_table
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.verification import hiding
 from lakeward.imaging.verification.answers import check_answers
 from lakeward.imaging.verification.consistency import check_objects

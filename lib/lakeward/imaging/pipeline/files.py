@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.objects.writing import place
 from lakeward.imaging.pipeline.discovery import Original, find
-from lakeward.imaging.pipeline.process import Recipe, deidentify, load
+from lakeward.imaging.pipeline.process import deidentify, load
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.worker import set_aside
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.workspace.errors import ConfigurationError

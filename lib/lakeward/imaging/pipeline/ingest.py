@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.pipeline.commit import Closing, Part, commit
 from lakeward.imaging.pipeline.discovery import Original, find
-from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe
+from lakeward.imaging.pipeline.recipe import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.refusals import keeping_out
 from lakeward.imaging.pipeline.runs import (
     insert_run,

@@ -3,20 +3,18 @@
 Both ask the original file, whichever way it was cleaned.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydicom.dataset import Dataset
 
 from lakeward.imaging.deidentification import identity
 from lakeward.imaging.objects import salvage
 from lakeward.imaging.objects.reading import read_object
+from lakeward.imaging.pipeline.recipe import Clean, Recipe
 from lakeward.imaging.reasons import Quarantined, Reason
 
-if TYPE_CHECKING:
-    from lakeward.imaging.pipeline.process import Clean, Recipe
 
-
-def refuse_withdrawn(content: bytes, recipe: "Recipe", clean: "Clean | None" = None) -> None:
+def refuse_withdrawn(content: bytes, recipe: Recipe, clean: Clean | None = None) -> None:
     """Refuse a file of a patient who was withdrawn, be it damaged or not.
 
     Parameters
@@ -35,13 +33,13 @@ def refuse_withdrawn(content: bytes, recipe: "Recipe", clean: "Clean | None" = N
             raise Quarantined(Reason.WITHDRAWN)
 
 
-def crosswalk_rows(content: bytes, recipe: "Recipe", clean: "Clean") -> list[dict[str, Any]]:
+def crosswalk_rows(content: bytes, recipe: Recipe, clean: Clean) -> list[dict[str, Any]]:
     """Return what the crosswalk keeps of an object, sealed; nothing, if the run did not ask for it."""
     ds = _original(content, clean, recipe) if recipe.crosswalk else None
     return recipe.crosswalk.entries(ds, recipe.pseudonyms) if recipe.crosswalk and ds is not None else []
 
 
-def _original(content: bytes, clean: "Clean | None", recipe: "Recipe") -> Dataset | None:
+def _original(content: bytes, clean: Clean | None, recipe: Recipe) -> Dataset | None:
     """The attributes that tell whose an object is; read as a whole where its beginning gives another answer."""
     ds = salvage.head(content)
     if clean is None or (ds is not None and _names(ds, recipe) == (clean.patient, *clean.uids)):
@@ -49,6 +47,6 @@ def _original(content: bytes, clean: "Clean | None", recipe: "Recipe") -> Datase
     return read_object(content, recipe.limits)
 
 
-def _names(ds: Dataset, recipe: "Recipe") -> tuple[str, ...]:
+def _names(ds: Dataset, recipe: Recipe) -> tuple[str, ...]:
     uids = (str(ds.get(f"{of}InstanceUID") or "") for of in ("Study", "Series", "SOP"))
     return recipe.pseudonyms.patient(identity.of(ds)), *(recipe.pseudonyms.uid(uid) for uid in uids)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.pipeline.commit import Closing
 from lakeward.imaging.pipeline.ingest import Report, Work, run
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.runs import intake_lock, prepared_session, quarantine_folder
 from lakeward.imaging.reasons import RELEASABLE, Reason
 from lakeward.imaging.tables import FILES, QUARANTINE

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakeward.imaging.deidentification.pseudonyms import Pseudonyms
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.tables import QUARANTINE, WITHDRAWN
 from lakeward.workspace.errors import ConfigurationError, MissingSecret

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeward.imaging.pipeline.commit import drop_pixels
-from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe
+from lakeward.imaging.pipeline.recipe import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.sinks import sweep
 from lakeward.imaging.tables import IMAGES, PIXELS, RUNS, TABLES
 from lakeward.workspace.errors import LakewardError, StorageFull

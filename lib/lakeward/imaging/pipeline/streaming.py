@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from lakeward.imaging.pipeline.discovery import Original, check_folder, look
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.runs import stream_folder
 from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.settings import on_databricks

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from lakeward.imaging.pipeline.isolation import alone
 from lakeward.imaging.pipeline.owners import refuse_withdrawn
-from lakeward.imaging.pipeline.process import CODE_VERSION, Recipe, load, process
+from lakeward.imaging.pipeline.process import load, process
+from lakeward.imaging.pipeline.recipe import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.sinks import Sink
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.imaging.tables import CROSSWALK, IMAGES

@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from lakeward.imaging.deidentification.profile import Profile
-from lakeward.imaging.pipeline.process import Clean, Recipe, deidentify
+from lakeward.imaging.pipeline.process import deidentify
+from lakeward.imaging.pipeline.recipe import Clean, Recipe
 from lakeward.imaging.reasons import Quarantined, Reason
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.pseudonyms import KEY_BYTES
 from lakeward.imaging.pipeline.discovery import find
-from lakeward.imaging.pipeline.process import Recipe
+from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.samples import sample_folder
 from lakeward.imaging.verification.answers import check_answers
 from lakeward.imaging.verification.consistency import check_objects
