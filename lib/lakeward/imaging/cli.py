@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from lakeward.imaging.stewardship import cli as stewardship
-from lakeward.workspace.console import Json, print_json
+from lakeward.workspace.console import Json, print_either
 
 app = typer.Typer(help="DICOM images: de-identify, enhance, store, export.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="Objects that were set aside.", no_args_is_help=True)
@@ -82,7 +82,7 @@ def export(
     from lakeward.imaging.pipeline import export as exporting
 
     done = exporting.export(destination, where, derived).model_dump()
-    _print(done, json, f"{done['written']} files written to {destination}, {done['present']} were there already.")
+    print_either(done, json, f"{done['written']} files written to {destination}, {done['present']} were there already.")
 
 
 @app.command()
@@ -103,7 +103,7 @@ def verify(
     from lakeward.imaging.verification.verify import verify as put_on_trial
 
     done = put_on_trial(load_profile(profile), source_folder(source) if source else None)
-    _print(done.model_dump(mode="json") | {"ok": done.ok}, json, screen(done))
+    print_either(done.model_dump(mode="json") | {"ok": done.ok}, json, screen(done))
     if not done.ok:
         raise typer.Exit(1)
 
@@ -125,7 +125,9 @@ def new_key(
     except OSError as error:
         raise ConfigurationError(f"{path} can't be made: {error.strerror}. Choose another file.") from None
     path.write_text(secrets.token_hex(32) + "\n")
-    _print({"path": str(path)}, json, f"New key in {path}. Use it with LAKEWARD_SECRETS_DIR, or LAKEWARD_DEID_KEY.")
+    print_either(
+        {"path": str(path)}, json, f"New key in {path}. Use it with LAKEWARD_SECRETS_DIR, or LAKEWARD_DEID_KEY."
+    )
 
 
 @app.command()
@@ -140,7 +142,7 @@ def demo(
     from lakeward.imaging.demo import demonstrate
 
     done = demonstrate(notebooks).model_dump()
-    _print(done, json, _screen(done))
+    print_either(done, json, _screen(done))
 
 
 @quarantine_app.command("list")
@@ -155,7 +157,7 @@ def quarantine_list(
 
     found = entries(closed=closed)
     lines = [f"{e.source_hmac[:12]}  {e.reason:<28} {e.size_bytes:>12,} bytes  {e.status}" for e in found]
-    _print([e.model_dump(mode="json") for e in found], json, "\n".join(lines) or "The quarantine is empty.")
+    print_either([e.model_dump(mode="json") for e in found], json, "\n".join(lines) or "The quarantine is empty.")
 
 
 @quarantine_app.command("show")
@@ -171,7 +173,7 @@ def quarantine_show(
     held = entry(name)
     more = {"explanation": held.reason.explain, "releasable": held.reason.releasable, "copy": str(held.path)}
     shown = held.model_dump(mode="json") | more
-    _print(shown, json, "\n".join(f"{key:<15} {value}" for key, value in shown.items() if value is not None))
+    print_either(shown, json, "\n".join(f"{key:<15} {value}" for key, value in shown.items() if value is not None))
 
 
 @quarantine_app.command("retry")
@@ -224,15 +226,8 @@ app.command()(stewardship.retire_key)
 app.command()(stewardship.optimize)
 
 
-def _print(data: Any, json: bool, text: str) -> None:
-    if json:
-        print_json(data)
-    else:
-        typer.echo(text)
-
-
 def _show_run(done: dict[str, Any], json: bool) -> None:
-    _print(done, json, _counts(done))
+    print_either(done, json, _counts(done))
 
 
 def _counts(done: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
-"""A column's type as Spark SQL writes it, turned into Arrow's without a JVM."""
+"""Types of columns: as Spark SQL writes them, turned into Arrow's without a JVM; and what nested ones hold."""
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lakeward.workspace.errors import TableError
@@ -37,6 +38,23 @@ def arrow_type(text: str) -> "pa.DataType":
             fields = [part.partition(":") for part in parts]
             return pa.struct([pa.field(name.strip(), arrow_type(kind)) for name, _, kind in fields])
     raise TableError(f"There is no column type {text!r}.")
+
+
+def leaves(array: "pa.Array") -> "Iterator[pa.Array]":
+    """Yield what a nested array is made of in the end: arrays of values that hold no others."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(array.type):
+        parts = array.flatten()
+    elif pa.types.is_map(array.type):
+        parts = [array.keys, array.items]
+    elif pa.types.is_list(array.type):
+        parts = [array.flatten()]
+    else:
+        yield array
+        return
+    for part in parts:
+        yield from leaves(part)
 
 
 def _atom(text: str) -> "pa.DataType":

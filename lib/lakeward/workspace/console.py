@@ -19,6 +19,14 @@ def print_json(data: Any) -> None:
     typer.echo(json.dumps(_plain(data), ensure_ascii=False, indent=2))
 
 
+def print_either(data: Any, as_json: bool, text: str) -> None:
+    """Print data as JSON, or a text that tells the same."""
+    if as_json:
+        print_json(data)
+    else:
+        typer.echo(text)
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     """Print rows that have the same few columns, as a table."""
     if as_json:

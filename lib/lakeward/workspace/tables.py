@@ -6,7 +6,7 @@ with no schema (the same DDL from two processes kills one of them, and fails onc
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -301,6 +301,11 @@ def _alone(table: Table) -> AbstractContextManager[None]:
     if on_databricks():
         return nullcontext()
     return exclusive(settings().home / ".locks" / f"{table.name}.lock", wait_s=180)
+
+
+def literals(texts: Iterable[str]) -> str:
+    """Return texts as literals of SQL, with commas between, for ``IN (...)``."""
+    return ", ".join(map(quoted, sorted(texts)))
 
 
 def quoted(text: str) -> str:

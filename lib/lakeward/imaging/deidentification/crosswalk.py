@@ -4,7 +4,6 @@ Rows are sealed with AES-256-GCM (NIST SP 800-38D) under a fresh random nonce of
 its kind and both keys, so that no row can stand for another. One key may seal 2**32 rows (section 8.3 there).
 """
 
-import hmac
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydicom.dataset import Dataset
 
 from lakeward.imaging.deidentification import identity
-from lakeward.imaging.deidentification.pseudonyms import KEY_BYTES, Pseudonyms
+from lakeward.imaging.deidentification.pseudonyms import KEY_BYTES, Pseudonyms, derived
 from lakeward.workspace.errors import ConfigurationError, LakewardError
 
 _NONCE_BYTES = 12
@@ -52,7 +51,7 @@ class Crosswalk:
         return Crosswalk, (self.key,)
 
     def _derived(self, purpose: str) -> bytes:
-        return hmac.digest(self.key, f"lakeward/crosswalk {purpose}/1".encode(), "sha256")
+        return derived(self.key, f"crosswalk {purpose}")
 
     @cached_property
     def _cipher(self) -> AESGCM:

@@ -21,6 +21,11 @@ _UUID_MASK = ~((0xF << 76) | (0x3 << 62))
 _UUID_V8 = (0x8 << 76) | (0x2 << 62)
 
 
+def derived(key: bytes, purpose: str) -> bytes:
+    """Return the key for one purpose that follows from a secret key (32 bytes)."""
+    return hmac.digest(key, f"lakeward/{purpose}/1".encode(), "sha256")
+
+
 @dataclass(frozen=True)
 class Pseudonyms:
     """What replaces identifiers, from one secret key.
@@ -38,7 +43,7 @@ class Pseudonyms:
             raise ConfigurationError(f"The de-identification key has {len(self.key)} bytes; {KEY_BYTES} are needed.")
 
     def _derived(self, purpose: str) -> bytes:
-        return hmac.digest(self.key, f"lakeward/{purpose}/1".encode(), "sha256")
+        return derived(self.key, purpose)
 
     @cached_property
     def _uid_key(self) -> bytes:

@@ -1,20 +1,20 @@
 """A ledger of processed files into rows of the imaging tables, in an order that a killed run can't harm."""
 
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakeward.imaging.pipeline.rows import distinct, having
 from lakeward.imaging.pipeline.worker import prefix
 from lakeward.imaging.tables import CROSSWALK, FILES, IMAGES, PIXELS, QUARANTINE
-from lakeward.workspace.tables import append, append_records, change, quoted
+from lakeward.workspace.tables import append, append_records, change, literals, quoted
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 _LIGHT = ["path", "mtime_ns", "original_bytes", "outcome", "reason", "detail", "pixels_id", "run_id", "ingested_at"]
 _RECIPE = IMAGES.key[1:]
@@ -91,12 +91,12 @@ def _present(
 ) -> tuple[set[str], list[dict[str, Any]]]:
     """Names of those whose object is stored already, and the open quarantine rows of any of them with their reason."""
     recipe = {column: entries[0][column] for column in _RECIPE}
-    names = _names(spark, {entry["source_hmac"] for entry in entries} | settles, "source_hmac")
+    names = {entry["source_hmac"] for entry in entries} | settles
     same = " AND ".join(f"{column} = '{value}'" for column, value in recipe.items())
     images = spark.table(IMAGES.name).where(same).selectExpr("source_hmac", "run_id", "'image' AS is")
     held = spark.table(QUARANTINE.name).where("status = 'open'")
     held = held.selectExpr("source_hmac", "run_id", f"IF({same}, reason, 'another recipe') AS is")
-    rows = images.unionByName(held).join(names, "source_hmac", "left_semi").toArrow().to_pylist()
+    rows = having(images.unionByName(held), "source_hmac", names).toArrow().to_pylist()
     return {row["source_hmac"] for row in rows if row["is"] == "image"}, [row for row in rows if row["is"] != "image"]
 
 
@@ -105,21 +105,20 @@ def _add_crosswalk(spark: "SparkSession", part: Part) -> None:
     sealed = pq.read_table(part.ledger, columns=["crosswalk"])["crosswalk"].combine_chunks().flatten().to_pylist()
     rows = {row["pseudonym"]: row | {"run_id": part.run_id} for row in sealed}
     if rows:
-        there = spark.table(CROSSWALK.name).join(_names(spark, rows, "pseudonym"), "pseudonym", "left_semi")
-        known = set(there.select("pseudonym").toArrow()["pseudonym"].to_pylist())
+        known = distinct(having(spark.table(CROSSWALK.name), "pseudonym", rows), "pseudonym")
         append_records(spark, CROSSWALK, [row for name, row in rows.items() if name not in known])
 
 
 def _add_images(spark: "SparkSession", ledger: Path, pixels: list[str]) -> None:
     if pixels:
-        rows = spark.read.parquet(str(ledger)).join(_names(spark, pixels, "pixels_id"), "pixels_id", "left_semi")
+        rows = having(spark.read.parquet(str(ledger)), "pixels_id", pixels)
         append(rows.select(IMAGES.arrow_schema.names), IMAGES)
 
 
 def drop_pixels(spark: "SparkSession", run_id: str, names: Set[str]) -> None:
     """Delete objects of a run that ``imaging.images`` does not name."""
     if names:
-        change(spark, f"DELETE FROM {PIXELS.name} WHERE run_id = '{run_id}' AND pixels_id IN ({_literals(names)})")
+        change(spark, f"DELETE FROM {PIXELS.name} WHERE run_id = '{run_id}' AND pixels_id IN ({literals(names)})")
 
 
 def _settle_quarantine(
@@ -144,7 +143,7 @@ def _close(spark: "SparkSession", rows: Set[str], closing: Closing) -> None:
         spark,
         f"UPDATE {QUARANTINE.name} SET status = 'closed', resolution = {quoted(closing.resolution)}, "
         f"closed_by = {quoted(closing.by)}, closed_at = current_timestamp() "
-        f"WHERE status = 'open' AND concat(source_hmac, run_id) IN ({_literals(rows)})",
+        f"WHERE status = 'open' AND concat(source_hmac, run_id) IN ({literals(rows)})",
     )
 
 
@@ -152,12 +151,3 @@ def _counts(entries: list[dict[str, Any]], new: int) -> Counter[str]:
     counts = Counter(entry["outcome"] for entry in entries)
     counts += Counter(f"!{entry['reason']}" for entry in entries if entry["reason"])
     return counts + Counter(duplicates=counts["stored"] - new)
-
-
-def _names(spark: "SparkSession", names: Iterable[str], column: str) -> "DataFrame":
-    return spark.createDataFrame(pa.table({column: pa.array(sorted(names), pa.string())}))
-
-
-def _literals(names: Iterable[str]) -> str:
-    """Return hexadecimal names as SQL literals."""
-    return ", ".join(f"'{name}'" for name in sorted(names))

@@ -144,17 +144,7 @@ class Everyday:
 
 @dataclass(slots=True)
 class Assembled:
-    """An everyday image after de-identification.
-
-    Attributes
-    ----------
-    dicom : bytes
-        The new file.
-    patient : str
-        The patient's pseudonym.
-    uids : tuple of str
-        Those of its study, series and object; empty where there is none.
-    """
+    """An everyday image after de-identification; its public parts are those of `recipe.Clean`."""
 
     dicom: bytes
     patient: str

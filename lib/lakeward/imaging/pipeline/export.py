@@ -19,6 +19,7 @@ from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.lakehouse import batches, query
 from lakeward.workspace.progress import progress
+from lakeward.workspace.tables import literals
 
 
 class DamagedObject(LakewardError):
@@ -113,7 +114,7 @@ def _chosen(where: str) -> dict[str, dict[str, Any]]:
 def _objects(chosen: dict[str, dict[str, Any]], derived: Derived | None) -> Iterator[tuple[str, bytes, list[bytes]]]:
     """Yield name, content and, if asked for, enhanced frames of the chosen objects, of what their runs have stored."""
     if chosen:
-        runs = ", ".join(f"'{run}'" for run in sorted({row["run_id"] for row in chosen.values()}))
+        runs = literals({row["run_id"] for row in chosen.values()})
         columns = "pixels_id, dicom, enhanced" if derived else "pixels_id, dicom"
         for batch in batches(f"SELECT {columns} FROM {PIXELS.name} WHERE run_id IN ({runs})", PIXELS):
             for name, *content in zip(*batch.columns, strict=True):

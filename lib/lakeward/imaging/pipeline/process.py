@@ -132,12 +132,13 @@ def process(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -
     """
     with time_limit(recipe.seconds), _unforeseen():
         clean = _deidentify(content, recipe, accept)
-        enhanced, thumbnail = _pictures(clean.image, recipe)
+        image = clean.image
+        enhanced, thumbnail = _pictures(image, recipe)
         with contained(Reason.UNREADABLE):
             columns = clean.columns
         columns |= {
             "patient_id": clean.patient,
-            "transfer_syntax_uid": str(clean.image.file_meta.TransferSyntaxUID),
+            "transfer_syntax_uid": str(image.file_meta.TransferSyntaxUID),
             "size_bytes": len(clean.dicom),
             "content_sha256": hashlib.sha256(clean.dicom).hexdigest(),
             "changes": clean.changes,

@@ -121,9 +121,9 @@ class Task:
 
     def _files(self, numbers: Iterable[int]) -> Iterator[tuple[int, Entry]]:
         """Files of tasks, and their places in the list: neighbors, which often cost alike, go to different tasks."""
-        files: list[Entry] = pq.read_table(Path(self.ledger) / _LIST, partitioning=None).to_pylist()
-        places = (place for number in numbers for place in range(number, len(files), self.tasks))
-        return ((place, files[place]) for place in places)
+        files = pq.read_table(Path(self.ledger) / _LIST, partitioning=None)
+        places = [place for number in numbers for place in range(number, len(files), self.tasks)]
+        return zip(places, files.take(pa.array(places, pa.int64())).to_pylist(), strict=True)
 
     def _one(self, file: Entry, pixels_id: str) -> tuple[Entry, Entry | None]:
         """Process one file: its line in the ledger, and its row of pixels if it has one."""

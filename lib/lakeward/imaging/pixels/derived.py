@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from lakeward import __version__
+from lakeward.imaging.deidentification.stamps import STAMPS
 from lakeward.imaging.objects.reading import Limits, contained
 from lakeward.imaging.pixels.decoding import Frame, frames
 from lakeward.imaging.pixels.enhance import decode_frame
@@ -23,12 +24,6 @@ Derived = Literal["sc", "pr"]
 _SERIES = {"sc": (1000, "Enhanced"), "pr": (2000, "Window")}
 """Added to the source's Series Number, and the Series Description."""
 _PERCENTILES = (0.5, 99.5)
-_CARRIED = (
-    "PatientIdentityRemoved",
-    "DeidentificationMethod",
-    "DeidentificationMethodCodeSequence",
-    "LongitudinalTemporalInformationModified",
-)
 _CARRIED_BY_IMAGES = (
     "BurnedInAnnotation",
     "RecognizableVisualFeatures",
@@ -116,7 +111,7 @@ def _secondary_capture(source: FileDataset, frame: Frame, index: int, count: int
     capture.PatientOrientation = source.get("PatientOrientation")
     capture.DerivationDescription = "Contrast-limited adaptive histogram equalization of the windowed image"
     capture.SourceImageSequence = [_reference(source, index + 1 if count > 1 else None)]
-    _finish(capture, source, (*_CARRIED, *_CARRIED_BY_IMAGES))
+    _finish(capture, source, (*STAMPS, *_CARRIED_BY_IMAGES))
     return capture
 
 
@@ -132,7 +127,7 @@ def _presentation_state(source: FileDataset, window: tuple[float, float] | None)
         voi_lut_transformations=window and [SoftcopyVOILUTTransformation(*window)],
         **_identity(source, "pr", 0),
     )
-    _finish(state, source, _CARRIED)
+    _finish(state, source, STAMPS)
     state.PresentationCreationDate = source.StudyDate or "19000101"
     state.PresentationCreationTime = source.StudyTime or "000000"
     return state

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from lakeward.imaging.deidentification import identity
 from lakeward.imaging.deidentification.pseudonyms import Pseudonyms
 from lakeward.imaging.objects import salvage
+from lakeward.imaging.pipeline.rows import distinct, having, lacking
 from lakeward.imaging.pipeline.runs import quarantine_folder
-from lakeward.imaging.stewardship.rows import distinct, having, lacking
 from lakeward.imaging.tables import FILES, IMAGES
 
 if TYPE_CHECKING:
@@ -90,17 +90,17 @@ def names(spark: "SparkSession", patients: Mapping[str, str], held: Copies) -> N
         found.sources |= held.of(found.patients)
         for name in found.sources & held.owners.keys():
             found.patients |= held.owners[name]
-        images = having(spark, IMAGES, "patient_id", found.patients)
+        images = having(spark.table(IMAGES.name), "patient_id", found.patients)
         found.sources |= distinct(images, "source_hmac")
         found.sources |= _same_files(spark, found.sources)
-        images = having(spark, IMAGES, "source_hmac", found.sources)
+        images = having(spark.table(IMAGES.name), "source_hmac", found.sources)
         found.patients |= {
             row.patient_id: row.key_id for row in images.select("patient_id", "key_id").distinct().collect()
         }
         if len(found.patients) == known:
             break
     found.pixels, found.contents = distinct(images, "pixels_id"), distinct(images, "content_sha256")
-    others = lacking(spark, IMAGES, "source_hmac", found.sources)
+    others = lacking(spark.table(IMAGES.name), "source_hmac", found.sources)
     uids, kept = (frame.selectExpr(f"explode(array({_UIDS})) AS uid").distinct() for frame in (images, others))
     found.uids = distinct(uids.where("uid IS NOT NULL").join(kept, "uid", "left_anti"), "uid")
     return found
@@ -109,5 +109,5 @@ def names(spark: "SparkSession", patients: Mapping[str, str], held: Copies) -> N
 def _same_files(spark: "SparkSession", sources: set[str]) -> set[str]:
     """Names that the same files have under other keys: `ingest` takes a file for the same by path, size and time."""
     file = ["path", "size_bytes", "mtime_ns"]
-    theirs = having(spark, FILES, "source_hmac", sources).select(file)
+    theirs = having(spark.table(FILES.name), "source_hmac", sources).select(file)
     return distinct(spark.table(FILES.name).join(theirs, file, "left_semi"), "source_hmac")

@@ -1,27 +1,18 @@
 """Commands on what is stored: re-identification, withdrawal, review, keys and upkeep; mounted by the area's own."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lakeward.workspace.console import Json, print_json, print_rows
+from lakeward.imaging.stewardship.verdicts import Verdict
+from lakeward.workspace.console import Json, print_either, print_json, print_rows
 
 crosswalk_app = typer.Typer(help="What pseudonyms stand for, to whoever holds the key.", no_args_is_help=True)
 review_app = typer.Typer(help="Random samples for people to look at.", no_args_is_help=True)
 
 Reason = Annotated[str, typer.Option(help="Why; recorded. Nothing of the patient in it.")]
-
-
-class Verdict(StrEnum):
-    """What a person saw; as `review.Verdict`, which is heavy to import."""
-
-    clean = "clean"
-    text = "text"
-    face = "face"
-    other = "other"
 
 
 @crosswalk_app.command("lookup")
@@ -38,7 +29,7 @@ def crosswalk_lookup(
     from lakeward.imaging.stewardship.crosswalk import lookup
 
     found = lookup(pseudonym, reason, crosswalk_key())
-    print_json(found.model_dump()) if json else typer.echo(f"{found.kind} {found.original}")
+    print_either(found.model_dump(), json, f"{found.kind} {found.original}")
 
 
 @crosswalk_app.command("find")
@@ -67,9 +58,7 @@ def crosswalk_reseal(
     from lakeward.imaging.stewardship.crosswalk import reseal
 
     done = reseal(crosswalk_key(old), crosswalk_key(), reason)
-    print_json({"resealed": done}) if json else typer.echo(
-        f"{done} entries sealed anew. The old key opens none of them."
-    )
+    print_either({"resealed": done}, json, f"{done} entries sealed anew. The old key opens none of them.")
 
 
 def withdraw(
@@ -122,7 +111,7 @@ def retire_key(
 
     done = retire(key_id, reason, incomplete=incomplete)
     told = f"{done.objects} objects and {done.copies} originals in quarantine removed with the key {key_id}."
-    print_json(done.model_dump()) if json else typer.echo(told)
+    print_either(done.model_dump(), json, told)
 
 
 @review_app.command("sample")
@@ -139,7 +128,7 @@ def review_sample(
     from lakeward.imaging.stewardship.review import draw
 
     done = draw(size, seed, where)
-    print_json(done.model_dump()) if json else typer.echo(f"{done.size} of {done.population} images drawn.")
+    print_either(done.model_dump(), json, f"{done.size} of {done.population} images drawn.")
 
 
 @review_app.command("next")
@@ -155,7 +144,7 @@ def review_next(
     from lakeward.imaging.stewardship.sheets import write_sheets
 
     paths = [str(path) for path in write_sheets(out, limit)]
-    print_json(paths) if json else typer.echo("\n".join(paths) or "Nothing waits for a verdict.")
+    print_either(paths, json, "\n".join(paths) or "Nothing waits for a verdict.")
 
 
 @review_app.command("verdict")
@@ -168,11 +157,11 @@ def review_verdict(
 
     Example: lakeward imaging review verdict clean 3f2a9c01b7de 90ab12cd34ef
     """
-    from lakeward.imaging.stewardship import review
+    from lakeward.imaging.stewardship.review import judge
 
-    done = review.judge(reviews, review.Verdict(verdict))
+    done = judge(reviews, verdict)
     told = f"{done.reviews} verdicts recorded, {done.set_aside} objects set aside."
-    print_json(done.model_dump()) if json else typer.echo(told)
+    print_either(done.model_dump(), json, told)
 
 
 @review_app.command("summary")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lakeward.workspace.settings import on_databricks
-from lakeward.workspace.tables import Table
+from lakeward.workspace.tables import Table, change, literals
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,10 +25,9 @@ _AT_ONCE = 5000
 
 
 def delete(spark: "SparkSession", table: Table, column: str, names: Set[str]) -> None:
-    """Delete the rows that have one of some names (letters and digits) in a column."""
+    """Delete the rows that have one of some names in a column."""
     for some in _chunks(sorted(names)):
-        literals = ", ".join(f"'{name}'" for name in some)
-        spark.sql(f"DELETE FROM {table.name} WHERE {column} IN ({literals})")
+        change(spark, f"DELETE FROM {table.name} WHERE {column} IN ({literals(some)})")
 
 
 def purge(spark: "SparkSession", tables: Iterable[Table]) -> None:

@@ -8,36 +8,27 @@ import hashlib
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
 
+from lakeward.imaging.pipeline.rows import distinct, having
 from lakeward.imaging.pipeline.runs import intake_lock, prepared_session
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.stewardship.purge import delete, purge
-from lakeward.imaging.stewardship.rows import distinct, having
+from lakeward.imaging.stewardship.verdicts import Verdict
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, REVIEWS
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.lakehouse import query
-from lakeward.workspace.tables import append_records, quoted
+from lakeward.workspace.tables import append_records, change, literals, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
 _REASON = Reason.FOUND_IN_REVIEW
-
-
-class Verdict(StrEnum):
-    """What a person saw in an image."""
-
-    CLEAN = "clean"
-    TEXT = "text"
-    FACE = "face"
-    OTHER = "other"
 
 
 class NotInReview(LakewardError):
@@ -158,19 +149,22 @@ def _found(spark: "SparkSession", review_ids: Sequence[str]) -> list[dict[str, A
 
 def _set_aside(spark: "SparkSession", pixels: set[str], verdict: Verdict) -> int:
     """Move objects into quarantine, and out of the tables and their history; if it was interrupted, it goes on."""
-    images = having(spark, IMAGES, "pixels_id", pixels).select(*IMAGES.key, "run_id").toArrow().to_pylist()
+    images = having(spark.table(IMAGES.name), "pixels_id", pixels).select(*IMAGES.key, "run_id").toArrow().to_pylist()
     sources = {image["source_hmac"] for image in images}
-    files = having(spark, FILES, "source_hmac", sources).select("source_hmac", "size_bytes").toArrow().to_pylist()
-    sizes = {file["source_hmac"]: file["size_bytes"] for file in files}
-    before = distinct(having(spark, QUARANTINE, "source_hmac", sources).where(f"reason = '{_REASON}'"), "source_hmac")
+    files = having(spark.table(FILES.name), "source_hmac", sources).select("source_hmac", "size_bytes")
+    sizes = {file["source_hmac"]: file["size_bytes"] for file in files.toArrow().to_pylist()}
+    found = spark.table(QUARANTINE.name).where(f"reason = '{_REASON}'")
+    before = distinct(having(found, "source_hmac", sources), "source_hmac")
     now = datetime.now(UTC)
     aside = {"reason": _REASON.value, "detail": verdict.value, "quarantined_at": now, "status": "open"}
     # An interrupted run may not have written its files down yet.
     rows = [image | aside | {"size_bytes": sizes.get(image["source_hmac"], 0)} for image in images]
     append_records(spark, QUARANTINE, [row for row in rows if row["source_hmac"] not in before])
-    names = ", ".join(f"'{''.join(image[column] for column in IMAGES.key)}'" for image in images)
-    if names:
-        spark.sql(f"UPDATE {FILES.name} SET outcome = 'quarantined' WHERE concat({', '.join(IMAGES.key)}) IN ({names})")
+    if images:
+        names = literals("".join(image[column] for column in IMAGES.key) for image in images)
+        change(
+            spark, f"UPDATE {FILES.name} SET outcome = 'quarantined' WHERE concat({', '.join(IMAGES.key)}) IN ({names})"
+        )
     delete(spark, IMAGES, "pixels_id", pixels)
     delete(spark, PIXELS, "pixels_id", pixels)
     purge(spark, (IMAGES, PIXELS))
@@ -178,8 +172,8 @@ def _set_aside(spark: "SparkSession", pixels: set[str], verdict: Verdict) -> int
 
 
 def _update(spark: "SparkSession", reviews: list[str], verdict: Verdict, reviewer: str) -> None:
-    names = ", ".join(f"'{name}'" for name in reviews)
-    spark.sql(
+    change(
+        spark,
         f"UPDATE {REVIEWS.name} SET verdict = '{verdict}', reviewer = {quoted(reviewer)}, "
-        f"reviewed_at = current_timestamp() WHERE review_id IN ({names})"
+        f"reviewed_at = current_timestamp() WHERE review_id IN ({literals(reviews)})",
     )

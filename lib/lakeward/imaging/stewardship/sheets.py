@@ -12,8 +12,10 @@ from lakeward.imaging.objects.completeness import number_of_frames
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.pixels.decoding import frames
 from lakeward.imaging.pixels.enhance import Picture, decode_frame, display
+from lakeward.imaging.stewardship.verdicts import Verdict
 from lakeward.imaging.tables import IMAGES, PIXELS, REVIEWS
 from lakeward.workspace.lakehouse import batches, query
+from lakeward.workspace.tables import literals
 
 MAX_FRAMES = 24
 """Frames of an object on its sheet; of more, as many at even distances."""
@@ -63,7 +65,7 @@ def write_sheets(folder: Path, limit: int) -> list[Path]:
     names = {row["pixels_id"]: folder / f"{row['review_id']}.png" for row in rows}
     if names:
         folder.mkdir(parents=True, exist_ok=True)
-        runs, pixels = (", ".join(sorted({f"'{row[name]}'" for row in rows})) for name in ("run_id", "pixels_id"))
+        runs, pixels = (literals({row[name] for row in rows}) for name in ("run_id", "pixels_id"))
         sql = f"SELECT * FROM {PIXELS.name} WHERE run_id IN ({runs}) AND pixels_id IN ({pixels})"
         for batch in batches(sql, PIXELS):
             for row in batch.to_pylist():
@@ -73,9 +75,7 @@ def write_sheets(folder: Path, limit: int) -> list[Path]:
 
 def summaries() -> list[Summary]:
     """Return what was seen in each sample, the newest first."""
-    counts = ", ".join(
-        f"count(CASE WHEN verdict = '{v}' THEN 1 END) AS {v}" for v in ("clean", "text", "face", "other")
-    )
+    counts = ", ".join(f"count(CASE WHEN verdict = '{v}' THEN 1 END) AS {v}" for v in Verdict)
     rows = query(
         f"SELECT sample, population, count(*) AS drawn, count(verdict) AS reviewed, {counts} FROM {REVIEWS.name} "
         "GROUP BY sample, population ORDER BY min(sampled_at) DESC",

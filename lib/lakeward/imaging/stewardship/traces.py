@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+from lakeward.workspace.column_types import leaves
+
 _SIGNIFICANT = 32
 """Characters that tell a name from others; Delta's statistics have no more of it."""
 
@@ -85,15 +87,8 @@ def _texts(path: Path) -> Iterator[tuple[bytes | memoryview, bool]]:
 
 
 def _values(column: pa.Array) -> Iterator[tuple[bytes | memoryview, bool]]:
-    if pa.types.is_struct(column.type):
-        for part in column.flatten():
-            yield from _values(part)
-    elif pa.types.is_map(column.type):
-        yield from _values(column.keys)
-        yield from _values(column.items)
-    elif pa.types.is_list(column.type):
-        yield from _values(column.flatten())
-    elif pa.types.is_binary(column.type):
-        yield from ((memoryview(value.as_buffer()), False) for value in column if value.is_valid)
-    elif pa.types.is_string(column.type):
-        yield "\n".join(filter(None, column.to_pylist())).encode(), True
+    for values in leaves(column):
+        if pa.types.is_binary(values.type):
+            yield from ((memoryview(value.as_buffer()), False) for value in values if value.is_valid)
+        elif pa.types.is_string(values.type):
+            yield "\n".join(filter(None, values.to_pylist())).encode(), True

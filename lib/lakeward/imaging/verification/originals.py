@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 import lakeward
 from lakeward.imaging.deidentification import descriptors, identity
+from lakeward.imaging.deidentification.deidentifier import show
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.values import values
 from lakeward.imaging.verification.markers import UNLISTED, allowed
@@ -29,7 +30,7 @@ _WORD = re.compile(r"[^\W_]+")
 def walk(ds: Dataset, path: str = "") -> Iterator[tuple[str, DataElement]]:
     """Yield every element at every depth, with its path; sequences themselves are left out."""
     for element in ds:
-        here = f"{path}({element.tag.group:04X},{element.tag.elem:04X})"
+        here = path + show(element.tag)
         if element.VR != "SQ":
             yield here, element
             continue

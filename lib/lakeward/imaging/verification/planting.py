@@ -14,6 +14,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32, VR
 
+from lakeward.imaging.deidentification.deidentifier import show
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.verification.markers import Marker, Supply, allowed
 
@@ -88,11 +89,6 @@ class Plot:
     def finish(self, name: str, syntax: uid.UID = uid.ExplicitVRLittleEndian) -> Planted:
         """Write the object."""
         return Planted(name, encoded(self.ds, syntax), self.markers)
-
-
-def show(tag: int) -> str:
-    """A tag as people write it."""
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def new_object(sop_class: str = uid.RawDataStorage) -> Dataset:

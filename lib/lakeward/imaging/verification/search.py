@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakeward.workspace.column_types import leaves
+
 SHORTEST = 5
 """Fewest bytes that are looked for: four alone come by chance in every few gigabytes of pixels."""
 
@@ -196,9 +198,8 @@ def columns(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _values(column: pa.Array) -> Iterator[bytes]:
-    if pa.types.is_list(column.type):
-        yield from _values(column.flatten())
-    elif pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        yield from (value for value in column.to_pylist() if value)
-    else:
-        yield "\n".join(str(value) for value in column.to_pylist() if value is not None).encode("utf-8", "replace")
+    for values in leaves(column):
+        if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+            yield from (value for value in values.to_pylist() if value)
+        else:
+            yield "\n".join(str(value) for value in values.to_pylist() if value is not None).encode("utf-8", "replace")
