@@ -1,0 +1,1 @@
+"""Jobs: bundle files read, run by papermill here, scheduled, recorded; deployed to Databricks there."""

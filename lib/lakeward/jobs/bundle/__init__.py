@@ -1,0 +1,1 @@
+"""Reading Databricks bundle files: places, variables, targets, the jobs in them, and what is wrong with them."""
