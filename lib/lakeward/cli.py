@@ -2,10 +2,8 @@
 
 import json
 import sys
-import traceback
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -15,6 +13,7 @@ from typer.main import get_command
 from lakeward import __version__
 from lakeward.workspace import cli as workspace
 from lakeward.workspace.errors import LakewardError
+from lakeward.workspace.scrub import places
 
 if TYPE_CHECKING:
     from lakeward.workspace.tables import Table
@@ -99,9 +98,8 @@ def main() -> NoReturn:
 
 def _defect(error: Exception) -> str:
     """Where an unforeseen error came from; its own text is left out, since it may quote patient data."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"  {'/'.join(Path(f.filename).parts[-3:])}:{f.lineno} in {f.name}" for f in frames[-8:]]
-    return "\n".join([f"A defect in Lakeward: {type(error).__name__} (its text is withheld) at", *places])
+    where = [f"  {place.splitlines()[0]}" for place in places(error)]
+    return "\n".join([f"A defect in Lakeward: {type(error).__name__} (its text is withheld) at", *where])
 
 
 def _end(name: str, message: str, code: int) -> NoReturn:

@@ -8,8 +8,8 @@ import nbformat
 from lakeward.imaging.cli import _screen
 from lakeward.imaging.demo import Demonstration
 from lakeward.imaging.pipeline.discovery import find
-from lakeward.imaging.report import write_report
 from lakeward.imaging.samples import sample_folder
+from lakeward.workspace.report import write_report
 
 
 def test_every_sample_is_accounted_for(demonstration: Demonstration) -> None:

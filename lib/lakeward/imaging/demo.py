@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.parameters import KEY_NAME
 from lakeward.imaging.pipeline.runs import intake
-from lakeward.imaging.report import write_report
 from lakeward.imaging.samples import sample_folder
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
 from lakeward.workspace.errors import ConfigurationError, MissingSecret
 from lakeward.workspace.lakehouse import query
 from lakeward.workspace.notebooks import execute
+from lakeward.workspace.report import write_report
 from lakeward.workspace.secrets import secret
 from lakeward.workspace.settings import settings
 

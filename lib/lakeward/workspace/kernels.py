@@ -17,4 +17,5 @@ class RunningInterpreter(AsyncKernelManager):
         """How this Python is started as a kernel."""
         # Its own log would go to the caller's screen; what a cell raises is reported by the caller.
         quiet = get_kernel_dict(python_arguments=["-Xfrozen_modules=off"], extra_arguments=["--log-level=CRITICAL"])
+        quiet["argv"] = ["lakeward.workspace.job_kernel" if it == "ipykernel_launcher" else it for it in quiet["argv"]]
         return KernelSpec(**quiet)

@@ -1,4 +1,4 @@
-"""Executed notebooks as one HTML page that needs no network: what is drawn and said in them, without their code."""
+"""Executed notebooks as one HTML page that needs no network: what is drawn and said in them, with or without code."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +17,7 @@ _TEMPLATE = """
 """
 
 
-def write_report(notebooks: Iterable[Path], title: str, path: Path) -> Path:
+def write_report(notebooks: Iterable[Path], title: str, path: Path, *, code: bool = False) -> Path:
     """Write executed notebooks, one after the other, as a page.
 
     Parameters
@@ -28,6 +28,8 @@ def write_report(notebooks: Iterable[Path], title: str, path: Path) -> Path:
         The page's title.
     path : Path
         The HTML file.
+    code : bool
+        Whether to show the cells' code, too.
 
     Returns
     -------
@@ -46,9 +48,9 @@ def write_report(notebooks: Iterable[Path], title: str, path: Path) -> Path:
     exporter = HTMLExporter(
         extra_loaders=[DictLoader({"page.html.j2": _TEMPLATE})],
         template_file="page.html.j2",
-        exclude_input=True,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
+        exclude_input=not code,
+        exclude_input_prompt=not code,
+        exclude_output_prompt=not code,
     )
     html, _ = exporter.from_notebook_node(whole)
     path.write_text(html, encoding="utf-8")
