@@ -24,13 +24,18 @@ DEFECT = 70
 
 @dataclass(frozen=True)
 class Area:
-    """An area as the list of commands shows it; ``lakeward.<area>.cli`` has its app, ``.tables`` its tables."""
+    """An area's command, as the list shows it; ``lakeward.<area>.cli`` has its app, ``.tables`` its tables."""
 
-    name: str
+    command: str
     help: str
+    name: str
+    has_tables: bool = False
 
 
-AREAS = [Area("imaging", "DICOM images: ingest, de-identify, export, and what was set aside.")]
+AREAS = [
+    Area("imaging", "DICOM images: ingest, de-identify, export, and what was set aside.", "imaging", has_tables=True),
+    Area("jobs", "Job files: check, run, watch, repair, schedule, deploy.", "jobs"),
+]
 
 
 class Roof(TyperGroup):
@@ -38,18 +43,22 @@ class Roof(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names of all commands, the areas' among them."""
-        return [*super().list_commands(ctx), *(area.name for area in AREAS)]
+        return [*super().list_commands(ctx), *(area.command for area in AREAS)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command; of an area, only what its line in the list needs."""
-        area = next((area for area in AREAS if area.name == cmd_name), None)
-        return TyperCommand(area.name, help=area.help) if area else super().get_command(ctx, cmd_name)
+        area = _area(cmd_name)
+        return TyperCommand(area.command, help=area.help) if area else super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the arguments name, imported if it is an area's."""
-        if args and args[0] in {area.name for area in AREAS}:
-            return args[0], get_command(import_module(f"lakeward.{args[0]}.cli").app), args[1:]
+        if args and (area := _area(args[0])):
+            return args[0], get_command(import_module(f"lakeward.{area.name}.cli").app), args[1:]
         return super().resolve_command(ctx, args)
+
+
+def _area(command: str) -> Area | None:
+    return next((area for area in AREAS if area.command == command), None)
 
 
 app = typer.Typer(cls=Roof, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -77,7 +86,8 @@ def roof(context: typer.Context, version: Version = False) -> None:
 
 def declared_tables() -> "list[Table]":
     """Return the tables of all areas."""
-    return [table for area in AREAS for table in import_module(f"lakeward.{area.name}.tables").TABLES]
+    with_tables = [area.name for area in AREAS if area.has_tables]
+    return [table for name in with_tables for table in import_module(f"lakeward.{name}.tables").TABLES]
 
 
 def main() -> NoReturn:

@@ -29,19 +29,12 @@ def record(home: Path) -> Record:
 
 @pytest.fixture
 def add(record: Record) -> Add:
-    def add(parameters: dict[str, str], source: str = "1 + 1", writes: int = 3, ended: int | None = None) -> int:
+    def add(parameters: dict[str, str], source: str = "1 + 1", writes: int = 3, ended: int = 0) -> int:
         words = {"name": "Imaging", "tasks": [{"task_key": "ingest"}]}
-        run = record.add_run(
-            "imaging", words, parameters, target="dev", started_by=Started.ONE_TIME, user="u", provenance={"git_commit": "c"}
-        ).run_id  # fmt: skip
-        columns = {
-            "repair": 0,
-            "started": 1,
-            "ended": 2,
-            "reads": {"imaging.images": 2},
-            "writes": {"imaging.images": writes},
-        }
-        record.set_attempt(run, "ingest", None, 0, DONE, **columns)
+        origin = {"target": "dev", "started_by": Started.ONE_TIME, "user": "u", "provenance": {"git_commit": "c"}}
+        run = record.add_run("imaging", words, parameters, **origin).run_id
+        tables = {"reads": {"imaging.images": 2}, "writes": {"imaging.images": writes}}
+        record.set_attempt(run, "ingest", None, 0, DONE, repair=0, started=1, ended=2, **tables)
         record.set_task(run, "ingest", None, DONE, started=1, ended=2, attempts=1)
         record.set_values(run, "ingest", None, {"stored": writes * 10})
         record.set_run(run, DONE, started=1, ended=ended or now())

@@ -17,14 +17,15 @@ _DAY_MS = 86_400_000
 
 
 def finish_attempt(folder: Path) -> None:
-    """Make the page of an attempt's notebook, if it ran one; papermill has put a failure's notice on top."""
+    """Make the page of an attempt's notebook, if it ran one; papermill put the notice of a failure on top."""
     notebook = folder / NOTEBOOK
     if notebook.exists():
-        write_report([notebook], f"{folder.parents[0].name}, run {folder.parents[1].name}", folder / PAGE, code=True)
+        title = f"{folder.parents[0].name}, run {folder.parents[1].name}"
+        write_report([notebook], title, folder / PAGE, code=True)
 
 
 def finish_run(record: Record, run_id: int) -> Path:
-    """Write a run's summary, ``run.json``, whole or not at all; then remove the archives that are older than is kept."""
+    """Write a run's summary, ``run.json``, whole or not at all; then remove archives that are older than is kept."""
     run = record.run(run_id)
     run.folder.mkdir(parents=True, exist_ok=True)
     path, unfinished = run.folder / SUMMARY, run.folder / f".{SUMMARY}"
