@@ -9,6 +9,7 @@ from lakeward.imaging.cli import _screen
 from lakeward.imaging.demo import Demonstration
 from lakeward.imaging.pipeline.discovery import find
 from lakeward.imaging.samples import sample_folder
+from lakeward.workspace.notebooks import execute
 from lakeward.workspace.report import write_report
 
 
@@ -53,3 +54,11 @@ def test_a_report_of_notebooks_without_charts_needs_no_script(tmp_path: Path) ->
     page = write_report([tmp_path / "a.ipynb"], "A title", tmp_path / "a.html").read_text()
     assert "<title>A title</title>" in page
     assert "plotly" not in page
+
+
+def test_the_guide_to_profiles_shows_what_one_does(home: Path, tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2] / "notebooks" / "imaging" / "05_write_a_profile.ipynb"
+    ran = execute(guide, tmp_path / "ran.ipynb", {"file": "MR_small.dcm"}).read_text()
+    assert "research-pixels" in ran
+    assert "clean_descriptors" in ran
+    assert "retain_modified_dates" in ran.split("What yours does to one object")[1]

@@ -78,3 +78,13 @@ def test_charts_bring_no_script_along(monkeypatch: pytest.MonkeyPatch) -> None:
 
     bars(pd.DataFrame({"kind": ["a"], "count": [1]}), "kind", "count", "Kinds")
     assert pio.renderers.default == "plotly_mimetype"
+
+
+def test_dates_are_shown_as_people_write_them() -> None:
+    header = {
+        "00080020": {"vr": "DA", "Value": ["20040119"]},
+        "0040A120": {"vr": "DT", "Value": ["2004011907", "2004"]},
+    }
+    changes = {"(0008,0020)": ("C", "E.1-1"), "(0040,A120)": ("C", "E.1-1")}
+    shown = header_changes([{"changes": json.dumps(changes), "header": json.dumps(header)}])
+    assert list(shown["now"]) == ["2004-01-19", "2004-01-19 07\\2004"]

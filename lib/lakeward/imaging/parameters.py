@@ -3,11 +3,12 @@
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import Field
 
 from lakeward.imaging.deidentification.crosswalk import Crosswalk
-from lakeward.imaging.deidentification.profile import load_profile
+from lakeward.imaging.deidentification.profile import Profile, load_profile
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.enhance import EnhanceParameters
 from lakeward.imaging.samples import sample_folder
@@ -159,3 +160,31 @@ class ReviewParameters(Parameters):
     seed: int
     condition: str = Field(min_length=1)
     pictures: int = Field(ge=1, le=100)
+
+
+class ProfileParameters(Parameters):
+    """Parameters of ``imaging/05_write_a_profile``.
+
+    Attributes
+    ----------
+    own : str
+        A profile, as the text of a YAML file.
+    file : str
+        The DICOM file to try it on: a path, or the name of one that pydicom ships.
+    """
+
+    own: str = Field(min_length=1)
+    file: str = Field(min_length=1)
+
+    @property
+    def path(self) -> Path:
+        """The file to try it on."""
+        return Path(self.file) if Path(self.file).exists() else sample_folder() / self.file
+
+    @property
+    def profile(self) -> Profile:
+        """The profile that the text holds."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "own.yaml"
+            path.write_text(self.own, encoding="utf-8")
+            return load_profile(path)

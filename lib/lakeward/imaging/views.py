@@ -12,6 +12,7 @@ import cv2
 import pandas as pd
 from pydicom.datadict import dictionary_description, dictionary_has_tag, repeater_has_tag
 
+from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.pixels.decoding import frames
 from lakeward.imaging.pixels.enhance import Picture, decode_frame, display
@@ -118,7 +119,13 @@ def _now(path: str, model: Mapping[str, Any]) -> str:
         return "(absent)"
     if element["vr"] == "SQ":
         return f"({len(element.get('Value', []))} items)"
-    return "\\".join(v.get("Alphabetic", "") if isinstance(v, dict) else str(v) for v in element.get("Value", []))
+    values = (v.get("Alphabetic", "") if isinstance(v, dict) else str(v) for v in element.get("Value", []))
+    # What is archived of a job has no dates in DICOM's form; these are those of the de-identified object.
+    return "\\".join(_iso(value) if element["vr"] in ("DA", "DT") else value for value in values)
+
+
+def _iso(date: str) -> str:
+    return "-".join(part for part in (date[:4], date[4:6], date[6:8]) if part) + (f" {date[8:]}" if date[8:] else "")
 
 
 def explained(reasons: pd.DataFrame) -> pd.DataFrame:
@@ -144,6 +151,15 @@ def bars(table: pd.DataFrame, category: str, count: str, title: str) -> "go.Figu
     figure = px.bar(table.sort_values(count), x=count, y=category, orientation="h", title=title, text=count)
     figure.update_layout(height=120 + 26 * len(table), margin={"l": 10, "r": 10, "t": 40, "b": 10}, yaxis_title="")
     return figure
+
+
+def profiles_table(profiles: Iterable[Profile]) -> pd.DataFrame:
+    """List profiles side by side: their options, how many rules they add, and what they let through."""
+    lines = [
+        (p.name, ", ".join(p.options), len(p.rules), ", ".join(sorted(p.accept)), p.description.strip())
+        for p in profiles
+    ]
+    return pd.DataFrame(lines, columns=["profile", "options", "rules", "accepts", "for"])
 
 
 def actions_table(changes: Iterable[str]) -> pd.DataFrame:

@@ -37,6 +37,22 @@ def doctor(json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+def settings(json: Json = False) -> None:
+    """List the settings: where each is set (environment, else lakeward.toml), what it is now, what it means.
+
+    Example: lakeward settings
+    """
+    from lakeward.workspace.settings import Settings
+    from lakeward.workspace.settings import settings as chosen
+
+    now = chosen()
+    rows = [
+        {"variable": f"LAKEWARD_{name.upper()}", "value": getattr(now, name), "meaning": field.description}
+        for name, field in Settings.model_fields.items()
+    ]
+    print_rows(rows, json)
+
+
 @tables.command("list")
 def list_tables(context: typer.Context, json: Json = False) -> None:
     """List the declared tables, and whether they exist yet.

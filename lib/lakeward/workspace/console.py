@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -71,7 +72,7 @@ def _plain(value: Any) -> Any:
             return f"{len(value):,} bytes"
         case date():
             return value.isoformat()
-        case Decimal():
+        case Decimal() | Path():
             return str(value)
         case Mapping():
             return {str(key): _plain(item) for key, item in value.items()}
