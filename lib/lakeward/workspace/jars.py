@@ -61,8 +61,9 @@ def resolve() -> None:
     if not damaged():
         return
     with tempfile.TemporaryDirectory() as scratch:
-        _run_resolver(Path(scratch))
-        fetched = Path(scratch, "ivy", "jars")
+        release = ".".join(version("pyspark").split(".")[:2])
+        delta = f"io.delta:delta-spark_{release}_2.13:{version('delta-spark')}"
+        fetched = fetch(delta, _SHIPPED_WITH_SPARK, Path(scratch))
         if wrong := damaged(fetched):
             raise PrerequisiteMissing(f"The resolver's {wrong[0]} is missing or not the one that jars.sha256 pins.")
         folder().mkdir(parents=True, exist_ok=True)
@@ -70,26 +71,46 @@ def resolve() -> None:
             shutil.copy(fetched / name, folder() / name)
 
 
-def _run_resolver(scratch: Path) -> None:
-    """Let spark-submit resolve Delta for an empty program, which is how Spark offers its resolver."""
+def fetch(package: str, excluded: str, scratch: Path) -> Path:
+    """Let Spark's own resolver fetch a package's jars, which it offers to a program; here to an empty one.
+
+    Parameters
+    ----------
+    package : str
+        Group, artifact and version, with colons between them.
+    excluded : str
+        Groups and artifacts that it depends on and that are left out, with commas between them.
+    scratch : Path
+        An empty folder.
+
+    Returns
+    -------
+    Path
+        The folder of the jars. Their checksums are yet to be compared.
+
+    Raises
+    ------
+    PrerequisiteMissing
+        If they can't be fetched.
+    """
     import pyspark
 
     java_version()
     home = Path(pyspark.__file__).parent
-    release = ".".join(version("pyspark").split(".")[:2])
     program = scratch / "nothing.py"
     program.touch()
     command = [
         str(home / "bin" / "spark-submit"),
-        *("--packages", f"io.delta:delta-spark_{release}_2.13:{version('delta-spark')}"),
-        *("--exclude-packages", _SHIPPED_WITH_SPARK),
+        *("--packages", package),
+        *("--exclude-packages", excluded),
         *("--conf", f"spark.jars.ivy={scratch / 'ivy'}"),
         str(program),
     ]
     environment = os.environ | {"SPARK_HOME": str(home), "PYSPARK_PYTHON": sys.executable}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
-        raise PrerequisiteMissing(f"Delta's jars could not be fetched; is there a network?\n{done.stderr[-2000:]}")
+        raise PrerequisiteMissing(f"{package} could not be fetched; is there a network?\n{done.stderr[-2000:]}")
+    return scratch / "ivy" / "jars"
 
 
 def _sha256(path: Path) -> str | None:

@@ -1,0 +1,1 @@
+"""When jobs start by themselves: cron expressions, intervals, files that arrive, tables that change."""
