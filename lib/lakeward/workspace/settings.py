@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, HttpUrl, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from lakeward.workspace.errors import ConfigurationError
@@ -26,6 +26,12 @@ class Settings(BaseSettings):
     spark_master: str = Field("local[*]", description="Where Spark runs when not on Databricks.")
     archive_days: int | None = Field(None, ge=1, description="Days that the archives of job runs are kept; None: all.")
     driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Memory of Spark's driver.")
+    smtp_host: str | None = Field(None, description="Mail server for the notices of jobs.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_starttls: bool = Field(True, description="Whether to encrypt; the server's certificate is checked.")
+    smtp_user: str | None = Field(None, description="Who logs in there, with the secret smtp_password.")
+    smtp_from: str | None = Field(None, description="Address that notices come from; smtp_user if not given.")
+    webhooks: dict[str, HttpUrl] = Field({}, description="Address of each notification destination that jobs name.")
 
     @field_validator("home", "secrets_dir")
     @classmethod
