@@ -34,7 +34,7 @@ class Area:
 
 AREAS = [
     Area("imaging", "DICOM images: ingest, de-identify, export, and what was set aside.", "imaging", has_tables=True),
-    Area("jobs", "Job files: check, run, watch, repair, schedule, deploy.", "jobs"),
+    Area("jobs", "Job files: check, run, watch, repair, schedule, deploy.", "jobs", has_tables=True),
 ]
 
 

@@ -1,11 +1,12 @@
-"""Reading the local lakehouse with no JVM: for previews, commands and pages, not for work on many rows."""
+"""The local lakehouse with no JVM: for previews, commands, pages and a few rows of records, not for work on many."""
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lakeward.workspace.errors import TableError
-from lakeward.workspace.tables import Table
+from lakeward.workspace.tables import VERSION, Table, alone
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,6 +94,52 @@ def history(table: Table) -> list[dict[str, Any]]:
         }
         for commit in _open(table).history()
     ]
+
+
+def add(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add a few rows in one commit; what a row lacks is null. The table is created if need be.
+
+    Raises
+    ------
+    TableError
+        If a row breaks a check or a NOT NULL, or the table differs from its declaration; nothing is added then.
+    """
+    import pyarrow as pa
+    from deltalake import write_deltalake
+    from deltalake.exceptions import DeltaError
+
+    create(table)
+    try:
+        write_deltalake(str(table.location), pa.Table.from_pylist(list(rows), table.arrow_schema), mode="append")
+    except (DeltaError, pa.ArrowException):  # their texts quote values
+        raise TableError(
+            f"Rows don't fit {table.name}: its types, its checks, or a value that must be there."
+        ) from None
+
+
+def create(table: Table) -> None:
+    """Create a table as declared, if it does not exist; for tables without clustering, which needs Spark."""
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    with alone(table):
+        if exists(table):
+            return
+        table.location.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if table.restricted else 0o777)
+        unfinished = table.location.with_name(f".{table.location.name}")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        comments = {column.name: {"comment": column.comment} for column in table.columns}
+        fields = [field.with_metadata(comments[field.name]) for field in table.arrow_schema]
+        made = DeltaTable.create(
+            str(unfinished),
+            schema=pa.schema(fields),
+            description=table.comment,
+            configuration={**table.properties, VERSION: str(table.version)},
+            raise_if_key_not_exists=False,  # the version's key is ours
+        )
+        for name, sql in table.checks.items():
+            made.alter.add_constraint({name.lower(): sql})
+        unfinished.rename(table.location)
 
 
 def _open(table: Table) -> "DeltaTable":

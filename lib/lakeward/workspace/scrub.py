@@ -174,7 +174,7 @@ def _plain(text: str) -> str:
 
 def _harmless(path: str) -> bool:
     """Whether a path lies where no file is named after a patient: in programs, this project, the lakehouse."""
-    if path.startswith((f"{settings().home}/intake", f"{settings().home}/tables/intake")):
+    if path.startswith(f"{settings().home}/intake"):
         return False
     return path.startswith((f"{settings().home}/", f"{sys.prefix}/", f"{sys.base_prefix}/", f"{_LIBRARY}/", "/usr/"))
 

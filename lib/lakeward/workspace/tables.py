@@ -155,7 +155,7 @@ def ensure(spark: "SparkSession", *tables: Table) -> None:
     for table in tables:
         properties = _found(spark, table)
         if _version(properties) != table.version:
-            with _alone(table):
+            with alone(table):
                 _bring_up_to_date(spark, table)
             properties = _found(spark, table)
         _compare(spark, table, properties or {})
@@ -296,7 +296,7 @@ def _shown(column: "object | None") -> str:
     return f"{column.dataType.simpleString()}{'' if column.nullable else ' not null'}"
 
 
-def _alone(table: Table) -> AbstractContextManager[None]:
+def alone(table: Table) -> AbstractContextManager[None]:
     """Lock out other processes of this machine; on Databricks, Unity Catalog itself lets one of two creators win."""
     if on_databricks():
         return nullcontext()
