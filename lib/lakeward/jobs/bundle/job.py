@@ -4,12 +4,23 @@ Source: Jobs API reference, POST /api/2.2/jobs/create. A field that is not decla
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
+from math import isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+
+def _text(value: object) -> object:
+    """Write a YAML value as the CLI does where text is asked for."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return format(Decimal(repr(value)), "f") if isinstance(value, float) and isfinite(value) else value
+
 
 Key = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,100}$")]
-Texts = dict[str, str]
+Text = Annotated[str, BeforeValidator(_text)]
+Texts = dict[str, Text]
 # Means something on Databricks alone: kept as it is, and checked there.
 Elsewhere = Any
 
@@ -36,9 +47,9 @@ class NotebookTask(Part):
 class ConditionTask(Part):
     """A comparison; the tasks after it ask for its outcome, ``true`` or ``false``."""
 
-    left: str
+    left: Text
     op: Operator
-    right: str
+    right: Text
 
 
 class RunJobTask(Part):
@@ -53,7 +64,7 @@ class PythonWheelTask(Part):
 
     package_name: str
     entry_point: str
-    parameters: list[str] = []
+    parameters: list[Text] = []
     named_parameters: Texts = {}
 
     @model_validator(mode="after")
@@ -67,7 +78,7 @@ class SparkPythonTask(Part):
     """A Python file, run in a process of its own."""
 
     python_file: str
-    parameters: list[str] = []
+    parameters: list[Text] = []
     source: Literal["WORKSPACE"] | None = None
 
 
@@ -203,8 +214,8 @@ class Task(BaseTask):
 class JobParameter(Part):
     """A parameter of the job, with what it is when nobody says otherwise."""
 
-    name: Key
-    default: str
+    name: Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,100}$")]
+    default: Text
 
 
 class Schedule(Part):
@@ -287,6 +298,7 @@ class Job(Watched):
     tags: Texts = {}
     environments: list[Environment] = []
     job_clusters: list[JobCluster] = []
+    lifecycle: Elsewhere = None
     permissions: Elsewhere = None
     run_as: Elsewhere = None
     edit_mode: Elsewhere = None

@@ -1,0 +1,72 @@
+"""What references ``${...}`` may name beside variables, with a local meaning for what a workspace would say."""
+
+import getpass
+import hashlib
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lakeward.jobs.bundle.places import Node, Place
+
+
+def job_id(bundle: str, key: str) -> int:
+    """Return the number of a job on this machine: the same each time, positive, below 2 to the power of 63."""
+    digest = hashlib.sha256(f"{bundle}/{key}".encode()).digest()
+    return int.from_bytes(digest[:8]) >> 1
+
+
+def facts_of(tree: Node, variables: Mapping[str, Node], name: str, target: str, root: Path) -> Node:
+    """Return what references may name, with a local meaning for what a workspace would say."""
+    nowhere = Place(root, 0)
+
+    def node(value: Any) -> Node:
+        if isinstance(value, dict):
+            return Node({key: node(inner) for key, inner in value.items()}, nowhere)
+        return value if isinstance(value, Node) else Node(value, nowhere)
+
+    user = getpass.getuser()
+    short = re.sub(r"\W", "_", user.partition("@")[0])
+    current = {"userName": user, "short_name": short, "domain_friendly_name": short.replace("_", "-").lower()}
+    given = (tree.at("workspace") or node({})).entries
+    home = f"/Workspace/Users/{user}/.bundle/{name}/{target}"
+    # Files are not copied anywhere to be run here: they are where they are.
+    workspace = {
+        **{part: f"{home}/{part.removesuffix('_path')}s" for part in ("artifact_path", "resource_path")},
+        **{"root_path": home, "state_path": f"{home}/state", **given},
+        **{"file_path": str(_sync_root(tree, root)), "current_user": current},
+    }
+    mode = tree.at("targets", target, "mode") or node("")
+    about = {**(tree.at("bundle") or node({})).entries, "target": target, "environment": target, "mode": mode}
+    if "git" not in about:
+        about["git"] = _git(root)
+    resources = (tree.at("resources") or node({})).entries
+    jobs = (tree.at("resources", "jobs") or node({})).entries
+    known = {key: job.with_entry("id", node(str(job_id(name, key)))) for key, job in jobs.items()}
+    facts = {"bundle": about, "workspace": workspace, "resources": {**resources, "jobs": known}, "var": {**variables}}
+    return node(facts)
+
+
+def _sync_root(tree: Node, root: Path) -> Path:
+    """Return the lowest folder that has the bundle and all that it uploads."""
+    uploaded = [root / str(item.value) for item in (tree.at("sync", "paths") or Node([], tree.place)).items]
+    folders = [root, *(path.resolve() for path in uploaded)]
+    return next(folder for folder in (root, *root.parents) if all(path.is_relative_to(folder) for path in folders))
+
+
+def _git(root: Path) -> dict[str, str]:
+    asked = {
+        "commit": ["rev-parse", "HEAD"],
+        "branch": ["rev-parse", "--abbrev-ref", "HEAD"],
+        "origin_url": ["config", "remote.origin.url"],
+    }
+    return {name: said for name, words in asked.items() if (said := _ask_git(root, words))}
+
+
+def _ask_git(root: Path, words: list[str]) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True)  # noqa: S603, S607
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,65 @@
+"""Reading the files of a bundle into one tree: ``databricks.yml``, and what it includes."""
+
+import os
+import re
+from glob import glob
+from pathlib import Path
+
+from lakeward.jobs.bundle.faults import BundleRefused, Fault
+from lakeward.jobs.bundle.merging import Merge
+from lakeward.jobs.bundle.places import Node, Place, read
+from lakeward.jobs.bundle.root import FILES, BundleFile, NamedBundle
+from lakeward.jobs.bundle.shapes import check_shape
+
+
+def read_all(root: Path) -> Node:
+    """Return the root file and what it includes as one tree, each file's shape checked."""
+    present = [root / name for name in FILES if (root / name).is_file()]
+    if len(present) != 1:
+        what = f"has {' and '.join(file.name for file in present)}; keep one." if present else f"has no {FILES[0]}."
+        raise BundleRefused([Place(root, 0).fault(what, root.parent)])
+    first = read(present[0], root.parent)
+    faults = check_shape(NamedBundle, first, root.parent)[1]
+    merge = Merge(root.parent)
+    for file in _included(first, root, faults):
+        try:
+            node = read(file, root.parent)
+        except BundleRefused as refused:
+            faults += refused.faults
+            continue
+        if "include" in node.entries:
+            faults.append(node.place_of("include").fault(f"only {first.place.file.name} may include.", root.parent))
+        faults += check_shape(BundleFile, node, root.parent)[1]
+        faults += _twice(first, node, root.parent)
+        first = merge.nodes(first, node)
+    if faults or merge.faults:
+        raise BundleRefused([*faults, *merge.faults])
+    return first
+
+
+def _included(first: Node, root: Path, faults: list[Fault]) -> list[Path]:
+    """Files that the root file includes; as there, ``**`` is no more than ``*``."""
+    files: dict[Path, Place] = {}
+    for pattern in (first.at("include") or Node([], first.place)).items:
+        text = str(pattern.value)
+        relative = [] if Path(text).is_absolute() else glob(text, root_dir=root, include_hidden=True)  # noqa: PTH207 - ** is * here
+        matches = [Path(os.path.normpath(root / name)) for name in sorted(relative)]
+        if not matches and not re.search(r"[*?\[]", text):
+            faults.append(pattern.place.fault(f"include: there is no file {text} in {root.name}.", root.parent))
+        files |= {file: pattern.place for file in matches if file.name not in FILES and file not in files}
+    strange = {file: place for file, place in files.items() if file.suffix not in (".yml", ".yaml", ".json")}
+    faults += [
+        place.fault(f"include: {file.name} is not YAML or JSON.", root.parent) for file, place in strange.items()
+    ]
+    return [file for file in files if file not in strange]
+
+
+def _twice(first: Node, later: Node, base: Path) -> list[Fault]:
+    jobs, again = first.at("resources", "jobs"), later.at("resources", "jobs")
+    if jobs is None or again is None:
+        return []
+    return [
+        node.place.fault(f"the job {key} is there twice, first in {jobs.entries[key].place.fault('', base)}", base)
+        for key, node in again.entries.items()
+        if key in jobs.entries
+    ]
