@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from lakeward.jobs.bundle.job import BaseTask
+from lakeward.jobs.record.record import home
 from lakeward.workspace.errors import ParameterError
 from lakeward.workspace.notebooks import TAG
-from lakeward.workspace.settings import settings
 
 Schema = dict[str, Any]
 _KEPT = 500
@@ -168,7 +168,7 @@ def _ask(questions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _file() -> Path:
-    return settings().home / "jobs" / "models.json"
+    return home() / "models.json"
 
 
 def _kept() -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _keep(kept: Mapping[str, Any]) -> None:
     """Keep the newest answers; where that can't be done, they are asked for again."""
     newest = dict(list(kept.items())[-_KEPT:])
     with suppress(OSError):
-        _file().parent.mkdir(parents=True, exist_ok=True)
+        _file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = _file().with_suffix(f".{os.getpid()}")
         beside.write_text(json.dumps(newest), encoding="utf-8")
         beside.replace(_file())
