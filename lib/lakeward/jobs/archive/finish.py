@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lakeward.jobs.archive.publish import publish
 from lakeward.jobs.record.record import Record, now
 from lakeward.jobs.record.rows import Run, State
 from lakeward.workspace.report import write_report
@@ -25,12 +26,13 @@ def finish_attempt(folder: Path) -> None:
 
 
 def finish_run(record: Record, run_id: int) -> Path:
-    """Write a run's summary, ``run.json``, whole or not at all; then remove archives that are older than is kept."""
+    """Write a run's summary, ``run.json``, whole or not at all; publish the record; remove what is too old."""
     run = record.run(run_id)
     run.folder.mkdir(parents=True, exist_ok=True)
     path, unfinished = run.folder / SUMMARY, run.folder / f".{SUMMARY}"
     unfinished.write_text(json.dumps(summary(record, run), indent=2, ensure_ascii=False, default=_plain))
     unfinished.replace(path)
+    publish(record)
     remove_old(record)
     return path
 

@@ -52,9 +52,7 @@ def validate(root: Root = None, target: Target = None, variables: Variables = No
         raise typer.Exit(refused.exit_code) from None
     tasks = sum(len(job.tasks) for job in bundle.jobs.values())
     facts = {"bundle": bundle.name, "target": bundle.target, "jobs": list(bundle.jobs), "tasks": tasks}
-    said = (
-        f"{bundle.name}, target {bundle.target}: {', '.join(bundle.jobs) or 'no job'}; {tasks} tasks. All is well."
-    )
+    said = f"{bundle.name}, target {bundle.target}: {', '.join(bundle.jobs) or 'no job'}; {tasks} tasks. All is well."
     print_either({"ok": True, **facts, "faults": []}, json, said)
 
 
