@@ -56,7 +56,7 @@ class Bundle:
 
     def place(self, job: str, *path: Step) -> str:
         """Return file and line of a value of a job, such as ``jobs/a.job.yml:14``."""
-        return str(self.fault(job, *path, text="")).removesuffix(": ")
+        return self.nodes[job].place_of(*path).written(self.root.parent)
 
     def fault(self, job: str, *path: Step, text: str) -> Fault:
         """Return a fault at a value of a job."""
@@ -102,19 +102,17 @@ def load(root: Path, target: str | None = None, variables: Mapping[str, str] | N
     """
     root = root.absolute()
     tree = read_all(root)
-    targets = (tree.at("targets") or Node({}, tree.place)).entries or {"default": Node({}, tree.place)}
+    targets = tree.get("targets").entries or {"default": Node({}, tree.place)}
     chosen = choose(targets, target, root)
     found = values(tree, targets[chosen], variables or {}, root, chosen)
     tree = overlay(tree, targets[chosen], root.parent)
-    name = str((tree.at("bundle", "name") or tree).value)
-    references = References(
-        facts_of(tree, found, name, chosen, root), (tree.at("variables") or tree).entries, root.parent
-    )
+    name = str(tree.get("bundle", "name").value)
+    references = References(facts_of(tree, found, name, chosen, root), tree.get("variables").entries, root)
     presets = references.fill(presets_of(tree, targets[chosen]))
     nodes: dict[str, Node] = {}
     jobs: dict[str, Job] = {}
     faults: list[Fault] = []
-    for key, written in (tree.at("resources", "jobs") or Node({}, tree.place)).entries.items():
+    for key, written in tree.get("resources", "jobs").entries.items():
         nodes[key] = absolute_paths(with_presets(references.fill(written), presets))
         job, wrong = check_shape(Job, nodes[key], root.parent)
         faults += wrong

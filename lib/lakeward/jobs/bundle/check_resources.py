@@ -78,7 +78,7 @@ def _other_job(bundle: Bundle, number: str, parameters: dict[str, str]) -> Itera
 def _calendar(schedule: Schedule) -> Iterator[tuple[str, str]]:
     try:
         ZoneInfo(schedule.timezone_id)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         yield "timezone_id", f"{schedule.timezone_id} is not a time zone; write one such as Europe/Berlin or UTC."
         return
     from lakeward.jobs.schedule.quartz import Cron

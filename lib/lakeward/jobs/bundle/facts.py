@@ -29,7 +29,7 @@ def facts_of(tree: Node, variables: Mapping[str, Node], name: str, target: str, 
     user = getpass.getuser()
     short = re.sub(r"\W", "_", user.partition("@")[0])
     current = {"userName": user, "short_name": short, "domain_friendly_name": short.replace("_", "-").lower()}
-    given = (tree.at("workspace") or node({})).entries
+    given = tree.get("workspace").entries
     home = f"/Workspace/Users/{user}/.bundle/{name}/{target}"
     # Files are not copied anywhere to be run here: they are where they are.
     workspace = {
@@ -37,12 +37,10 @@ def facts_of(tree: Node, variables: Mapping[str, Node], name: str, target: str, 
         **{"root_path": home, "state_path": f"{home}/state", **given},
         **{"file_path": str(_sync_root(tree, root)), "current_user": current},
     }
-    mode = tree.at("targets", target, "mode") or node("")
-    about = {**(tree.at("bundle") or node({})).entries, "target": target, "environment": target, "mode": mode}
-    if "git" not in about:
-        about["git"] = _git(root)
-    resources = (tree.at("resources") or node({})).entries
-    jobs = (tree.at("resources", "jobs") or node({})).entries
+    mode = tree.get("targets", target, "mode")
+    about = {**tree.get("bundle").entries, "target": target, "environment": target, "mode": mode}
+    resources = tree.get("resources").entries
+    jobs = tree.get("resources", "jobs").entries
     known = {key: job.with_entry("id", node(str(job_id(name, key)))) for key, job in jobs.items()}
     facts = {"bundle": about, "workspace": workspace, "resources": {**resources, "jobs": known}, "var": {**variables}}
     return node(facts)
@@ -50,18 +48,20 @@ def facts_of(tree: Node, variables: Mapping[str, Node], name: str, target: str, 
 
 def _sync_root(tree: Node, root: Path) -> Path:
     """Return the lowest folder that has the bundle and all that it uploads."""
-    uploaded = [root / str(item.value) for item in (tree.at("sync", "paths") or Node([], tree.place)).items]
+    uploaded = [root / str(item.value) for item in tree.get("sync", "paths").items]
     folders = [root, *(path.resolve() for path in uploaded)]
     return next(folder for folder in (root, *root.parents) if all(path.is_relative_to(folder) for path in folders))
 
 
-def _git(root: Path) -> dict[str, str]:
+def git_facts(root: Path) -> Node:
+    """Return commit, branch and origin of the repository that a folder is in; asked for only when named."""
     asked = {
         "commit": ["rev-parse", "HEAD"],
         "branch": ["rev-parse", "--abbrev-ref", "HEAD"],
         "origin_url": ["config", "remote.origin.url"],
     }
-    return {name: said for name, words in asked.items() if (said := _ask_git(root, words))}
+    said = {name: _ask_git(root, words) for name, words in asked.items()}
+    return Node({name: Node(text, Place(root, 0)) for name, text in said.items() if text}, Place(root, 0))
 
 
 def _ask_git(root: Path, words: list[str]) -> str:

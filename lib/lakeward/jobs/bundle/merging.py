@@ -31,11 +31,9 @@ class Merge:
         if isinstance(first.value, list) and isinstance(later.value, list):
             return Node(self._items(first, later, path), first.place)
         if isinstance(first.value, dict | list) or isinstance(later.value, dict | list):
-            kinds = [_kind(first), _kind(later)]
-            where = f"{first.place.fault('', self.base).file}:{first.place.line}"
-            self.faults.append(
-                later.place.fault(f"{'.'.join(path)} is a {kinds[1]} here, and a {kinds[0]} in {where}.", self.base)
-            )
+            was = f"a {_kind(first)} in {first.place.written(self.base)}"
+            text = f"{'.'.join(path)} is a {_kind(later)} here, and {was}."
+            self.faults.append(later.place.fault(text, self.base))
         return later
 
     def _common(self, first: Node, later: Node, path: tuple[str, ...]) -> dict[str, Node]:

@@ -18,7 +18,7 @@ Value = dict[str, "Node"] | list["Node"] | str | int | float | bool | None
 Step = str | int
 
 # Aliases are copied out: a small file could stand for a huge one.
-_MOST_VALUES = 500_000
+_MOST_VALUES = 100_000
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,14 @@ class Place:
 
     def fault(self, text: str, base: Path) -> Fault:
         """Return a fault at this place, with the file as seen from a folder."""
-        inside = self.file.is_relative_to(base)
-        return Fault((self.file.relative_to(base) if inside else self.file).as_posix(), self.line, text)
+        return Fault(self._seen(base), self.line, text)
+
+    def written(self, base: Path) -> str:
+        """Return file and line, with the file as seen from a folder."""
+        return f"{self._seen(base)}:{self.line}"
+
+    def _seen(self, base: Path) -> str:
+        return (self.file.relative_to(base) if self.file.is_relative_to(base) else self.file).as_posix()
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,10 @@ class Node:
         for step in path:
             here = here and here.child(step)
         return here
+
+    def get(self, *path: Step) -> "Node":
+        """Return what a path leads to, or null in the place nearest to it."""
+        return self.at(*path) or Node(None, self.place_of(*path))
 
     def place_of(self, *path: Step) -> Place:
         """Return the place of what a path leads to, or of the last value on the way there."""

@@ -40,7 +40,7 @@ def read_all(root: Path) -> Node:
 def _included(first: Node, root: Path, faults: list[Fault]) -> list[Path]:
     """Files that the root file includes; as there, ``**`` is no more than ``*``."""
     files: dict[Path, Place] = {}
-    for pattern in (first.at("include") or Node([], first.place)).items:
+    for pattern in first.get("include").items:
         text = str(pattern.value)
         relative = [] if Path(text).is_absolute() else glob(text, root_dir=root, include_hidden=True)  # noqa: PTH207 - ** is * here
         matches = [Path(os.path.normpath(root / name)) for name in sorted(relative)]
@@ -59,7 +59,7 @@ def _twice(first: Node, later: Node, base: Path) -> list[Fault]:
     if jobs is None or again is None:
         return []
     return [
-        node.place.fault(f"the job {key} is there twice, first in {jobs.entries[key].place.fault('', base)}", base)
+        node.place.fault(f"the job {key} is there twice, first in {jobs.entries[key].place.written(base)}.", base)
         for key, node in again.entries.items()
         if key in jobs.entries
     ]

@@ -3,9 +3,9 @@
 Source: Databricks documentation, "Databricks Asset Bundles configuration".
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import StringConstraints
 
 from lakeward.jobs.bundle.job import Elsewhere, Part, PauseStatus, Texts
 
@@ -131,7 +131,13 @@ class BundleFile(Section):
     scripts: Elsewhere = None
 
 
+class Named(About):
+    """What the root file says of the bundle: no less than its name, written out."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[^$]+$")]
+
+
 class NamedBundle(BundleFile):
     """The root file: the one that names the bundle."""
 
-    bundle: About = Field()
+    bundle: Named

@@ -13,7 +13,24 @@ Model = TypeVar("Model", bound=BaseModel)
 _ONLY_THERE = "is a kind of task that runs on Databricks only"
 _REPOSITORY = "takes code out of a repository, where the parameters can't be checked; name files of this one"
 _PYTHON = "makes jobs by Python code, which is not run to read them; write them as YAML"
+_NO_MEANING = "is known to Databricks, and has no meaning here"
 NOT_HERE = {
+    "access_control_list": "is written as permissions in a bundle",
+    "compute": _NO_MEANING,
+    "deployment": _NO_MEANING,
+    "duration_target": _NO_MEANING,
+    "environment_variables": _NO_MEANING,
+    "environment_variables_key": _NO_MEANING,
+    "format": _NO_MEANING,
+    "model": _NO_MEANING,
+    "on_maintenance_complete": _NO_MEANING,
+    "on_maintenance_start": _NO_MEANING,
+    "on_streaming_backlog_exceeded": _NO_MEANING,
+    "parent_path": _NO_MEANING,
+    "pipeline_params": _NO_MEANING,
+    "serverless_compute_id": _NO_MEANING,
+    "sql_condition": _NO_MEANING,
+    "triggers": _NO_MEANING,
     "ai_runtime_task": _ONLY_THERE,
     "alert_task": _ONLY_THERE,
     "clean_rooms_notebook_task": _ONLY_THERE,

@@ -52,12 +52,12 @@ def overlay(tree: Node, target: Node, base: Path) -> Node:
 
 def presets_of(tree: Node, target: Node) -> Node:
     """Return the presets; a development target has its own, which the file's beat."""
-    presets = tree.at("presets") or Node({}, tree.place)
+    presets = tree.get("presets")
     if (mode := target.at("mode")) is None or mode.value != "development":
         return presets
     user = "${workspace.current_user.short_name}"
     place = mode.place
-    tags = presets.at("tags") or Node({}, place)
+    tags = presets.get("tags")
     own = {
         "name_prefix": Node(f"[dev {user}] ", place),
         "trigger_pause_status": Node("PAUSED", place),

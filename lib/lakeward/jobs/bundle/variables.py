@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from lakeward.jobs.bundle.facts import git_facts
 from lakeward.jobs.bundle.faults import BundleRefused, Fault, hint
 from lakeward.jobs.bundle.job import Job
 from lakeward.jobs.bundle.places import Node, Place, Step, read
@@ -24,14 +25,14 @@ class NotHere(Exception):
     """A reference that has no value on this machine."""
 
 
-def values(tree: Node, target: Node | None, given: Mapping[str, str], root: Path, name: str) -> dict[str, Node]:
+def values(tree: Node, target: Node, given: Mapping[str, str], root: Path, name: str) -> dict[str, Node]:
     """Return each variable's value; one that only a workspace can look up is left out.
 
     Parameters
     ----------
     tree : Node
         The whole bundle, targets not yet applied.
-    target : Node or None
+    target : Node
         The chosen target's section.
     given : mapping of str to str
         What ``--var`` says.
@@ -41,8 +42,8 @@ def values(tree: Node, target: Node | None, given: Mapping[str, str], root: Path
     BundleRefused
         If a variable is unknown, or a required one has no value.
     """
-    declared = (tree.at("variables") or tree).entries if tree.at("variables") else {}
-    overrides = (target and target.at("variables")) or Node({}, tree.place)
+    declared = tree.get("variables").entries
+    overrides = target.get("variables")
     faults = [
         overrides.place_of(key).fault(f"the variable {key} is not declared{hint(key, declared)}", root.parent)
         for key in overrides.entries
@@ -107,8 +108,8 @@ class References:
         The declarations of all variables, to tell one that needs a workspace from one that is not there.
     """
 
-    def __init__(self, facts: Node, variables: Mapping[str, Node], base: Path) -> None:
-        self.facts, self.variables, self.base = facts, variables, base
+    def __init__(self, facts: Node, variables: Mapping[str, Node], root: Path) -> None:
+        self.facts, self.variables, self.root = facts, variables, root
         self.faults: list[Fault] = []
         self._open: list[str] = []
 
@@ -125,7 +126,7 @@ class References:
         except NotHere as error:
             # What is Databricks' alone is left to the CLI, references and all.
             if not elsewhere(Job, path):
-                self.faults.append(node.place.fault(str(error), self.base))
+                self.faults.append(node.place.fault(str(error), self.root.parent))
             return node
 
     def _text(self, node: Node) -> Node:
@@ -140,6 +141,8 @@ class References:
             raise NotHere(f"${{{reference}}} leads back to itself: {' -> '.join([*self._open, reference])}.")
         steps = _steps(reference)
         found = self.facts.at(*steps)
+        if found is None and steps[:2] == ["bundle", "git"]:
+            found = git_facts(self.root).at(*steps[2:])
         if found is None or found.value is None:
             raise NotHere(self._why(reference, steps))
         self._open.append(reference)
