@@ -1,6 +1,7 @@
 """Who hears of an event; told in the background, so that a run neither waits for a notice nor fails with it."""
 
 import atexit
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -147,13 +148,16 @@ class _Background:
 
 
 def _tell(log: Path, text: str) -> None:
-    print(text, file=sys.stderr)
     at = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
     try:
         with log.open("a", encoding="utf-8") as file:
             file.write(f"{at} {text}\n")
+            # A run in the background has its log for its standard error stream.
+            if os.path.samestat(os.fstat(file.fileno()), os.fstat(2)):
+                return
     except OSError as error:
         print(f"The run's {log.name} can't be written to ({type(error).__name__}).", file=sys.stderr)
+    print(text, file=sys.stderr)
 
 
 _background = _Background()
