@@ -1,0 +1,82 @@
+"""What starts a job by itself: each kind says, when it is asked, whether to fire, and what it will have seen then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lakeward.jobs.bundle.job import Job
+from lakeward.jobs.record.states import Started
+
+Cursor = Mapping[str, Any]
+"""What a trigger has seen up to now, as JSON knows it; empty before it looked for the first time. Holds no name."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look has found.
+
+    Attributes
+    ----------
+    cursor : mapping
+        What the trigger has seen now.
+    at : int or None
+        The time to fire for, in milliseconds since 1970; None for not now. It is not in the future.
+    """
+
+    cursor: Cursor
+    at: int | None = None
+
+
+class Trigger(Protocol):
+    """A kind of trigger.
+
+    Attributes
+    ----------
+    started_by : Started
+        What the record calls it.
+    every_ms : int
+        How often it wants to be asked.
+    remembers : bool
+        Whether what came while it was paused, or while nobody looked, counts afterwards.
+    """
+
+    started_by: Started
+    every_ms: int
+    remembers: bool
+
+    def look(self, cursor: Cursor, last_fired: int | None, now: int) -> Look:
+        """Say whether to fire now.
+
+        Raises
+        ------
+        LakewardError
+            If it can't be told.
+        """
+
+
+def trigger_of(job: Job) -> Trigger | None:
+    """Return what starts a job by itself, None if nothing does.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is wrong, or means something that is not on this machine.
+    """
+    from lakeward.jobs.schedule.arrivals import Arrivals
+    from lakeward.jobs.schedule.times import CronTimes, Interval
+    from lakeward.jobs.schedule.updates import Updates
+
+    if job.schedule:
+        return CronTimes(job.schedule)
+    if job.trigger and job.trigger.periodic:
+        return Interval(job.trigger.periodic)
+    if job.trigger and job.trigger.file_arrival:
+        return Arrivals(job.trigger.file_arrival)
+    if job.trigger and job.trigger.table_update:
+        return Updates(job.trigger.table_update)
+    return None
+
+
+def rested(least_s: int | None, since: int | None, now: int) -> bool:
+    """Whether as many seconds have passed since a time as are wanted."""
+    return least_s is None or since is None or now - since >= least_s * 1000
