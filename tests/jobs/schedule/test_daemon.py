@@ -110,6 +110,16 @@ def test_a_changed_bundle_is_read_again_and_a_broken_one_is_not_taken(setting: S
     assert len(setting.runs()) == 1
 
 
+def test_a_new_file_of_the_bundle_is_read(setting: Setting) -> None:
+    daemon = setting.job().daemon()
+    looks(daemon, T)
+    (setting.folder / "a.job.yml").rename(setting.folder / "b.job.yml")
+    setting.job(**EVERY_10_S)
+    (setting.folder / "b.job.yml").unlink()
+    looks(daemon, T + 10_000, T + 20_000)
+    assert setting.events() == ["bundle read again", "started"]
+
+
 def test_a_job_that_can_not_be_started_is_told_and_the_daemon_goes_on(setting: Setting) -> None:
     errors = [ConfigurationError("the notebook has gone"), ValueError("DOE^JANE")]
 

@@ -14,12 +14,16 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lakeward.jobs.bundle.bundle import Bundle
 from lakeward.jobs.bundle.job import Job
+from lakeward.jobs.bundle.root import FILES
 from lakeward.jobs.record.record import Record, now
 from lakeward.jobs.record.rows import JobState
 from lakeward.jobs.record.states import Started
@@ -32,6 +36,7 @@ SHOWS_UP_MS = 20_000
 AT_ONCE = 4
 """How many runs are being started at the same time."""
 _PAUSE_S = 0.5
+_RELOAD_MS = 2_000
 
 Launch = Callable[[Bundle, str, Started], int]
 """Starts a run of a job, and returns its number when the record has it."""
@@ -77,6 +82,7 @@ class Daemon:
         self._watched: dict[str, _Watched] = {}
         self._bundle = load()
         self._files = _files(self._bundle.root)
+        self._again = 0
         self._watch()
         self._tell_missed(now())
 
@@ -95,7 +101,9 @@ class Daemon:
 
     def look(self, at: int) -> None:
         """Read the bundle again if it has changed, and start what is due at a time, in milliseconds since 1970."""
-        self._reload()
+        if at >= self._again:
+            self._again = at + _RELOAD_MS
+            self._reload()
         for key, start in list(self._starting.items()):
             if start.done():
                 del self._starting[key]
@@ -144,7 +152,7 @@ class Daemon:
         runs = self._record.runs(watched.key, limit=50)
         if any(run.created >= since and run.started_by == watched.trigger.started_by for run in runs):
             self._record.set_job(watched.key, cursor=_text(cursor_of(state)))
-        elif at - since >= SHOWS_UP_MS:
+        elif at - since >= SHOWS_UP_MS and not paused(watched.job, state):
             if isinstance(watched.trigger, Times) and at - (state.last_fired or since) > LATEST_MS:
                 self._record.set_job(watched.key, cursor=_text(cursor_of(state)))
                 self._say({"event": "missed", "job": watched.key, "at": state.last_fired})
@@ -200,13 +208,21 @@ def _under_way(state: JobState) -> int | None:
 
 
 def _files(root: Path) -> dict[Path, tuple[int, int]]:
-    """Return the bundle's files with what tells that one has changed."""
-    found = {}
-    for pattern in ("*.yml", "*.yaml"):
-        for path in root.rglob(pattern):
-            try:
+    """Return the files of a bundle, also those that it has not read yet, each with what tells that it has changed."""
+    found: dict[Path, tuple[int, int]] = {}
+    for pattern in (*FILES, *_included(root)):
+        for path in root.glob(pattern):
+            with suppress(FileNotFoundError):
                 status = path.stat()
-            except FileNotFoundError:
-                continue
-            found[path] = (status.st_mtime_ns, status.st_size)
+                found[path] = (status.st_mtime_ns, status.st_size)
     return found
+
+
+def _included(root: Path) -> list[str]:
+    """Return the patterns of a bundle's further files; none from a file that is just being written."""
+    patterns: list[str] = []
+    for name in FILES:
+        with suppress(OSError, yaml.YAMLError, AttributeError, TypeError):
+            text = (root / name).read_text(encoding="utf-8")
+            patterns += [str(pattern) for pattern in yaml.safe_load(text).get("include", [])]
+    return [pattern for pattern in patterns if pattern and not Path(pattern).is_absolute()]
