@@ -135,7 +135,7 @@ def _told(docstring: str) -> dict[str, str]:
             told.update({name: f"{told.get(name, '')} {line.strip()}".strip() for name in names})
         else:
             names = [name.strip() for name in line.partition(" : ")[0].split(",")]
-    return told
+    return {name: text.replace("`", "") for name, text in told.items()}
 
 
 def _type(schema: Schema) -> str:

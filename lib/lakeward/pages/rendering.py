@@ -33,18 +33,21 @@ def path(request: Request, name: str, /, **values: Any) -> str:
 
     JupyterLab's proxy shows the pages under a prefix, which it tells in a header.
     """
+    prefix = request.headers.get("x-forwarded-context", "")
+    return (prefix if _PREFIX.fullmatch(prefix) else "") + _own_path(request, name, **values)
+
+
+def redirect(request: Request, name: str, /, **values: Any) -> RedirectResponse:
+    """Send the browser on to a page, after something was done; JupyterLab's proxy adds its prefix to that."""
+    return RedirectResponse(_own_path(request, name, **values), status_code=303)
+
+
+def _own_path(request: Request, name: str, /, **values: Any) -> str:
     route = request.app.state.routes[name]
     own = {key: value for key, value in values.items() if key in route.param_convertors}
     own = {key: quote(str(value), safe="") for key, value in own.items()}
     query = {key: value for key, value in values.items() if key not in own and value not in (None, "")}
-    prefix = request.headers.get("x-forwarded-context", "")
-    prefix = prefix if _PREFIX.fullmatch(prefix) else ""
-    return f"{prefix}{route.url_path_for(name, **own)}{'?' + urlencode(query) if query else ''}"
-
-
-def redirect(request: Request, name: str, /, **values: Any) -> RedirectResponse:
-    """Send the browser on to a page, after something was done."""
-    return RedirectResponse(path(request, name, **values), status_code=303)
+    return f"{route.url_path_for(name, **own)}{'?' + urlencode(query) if query else ''}"
 
 
 def duration(milliseconds: int | None) -> str:

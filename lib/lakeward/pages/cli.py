@@ -1,0 +1,34 @@
+"""The command ``lakeward up``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakeward.workspace.console import Json, print_either
+
+
+def up(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages; the next free one if taken.")] = 8765,
+    bundle: Annotated[Path, typer.Option(help="Folder of the job files.")] = Path("jobs"),
+    notebooks: Annotated[Path, typer.Option(help="Folder of the notebooks.")] = Path("notebooks"),
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the addresses.")] = False,
+    no_lab: Annotated[bool, typer.Option("--no-lab", help="Leave JupyterLab out.")] = False,
+    no_mlflow: Annotated[bool, typer.Option("--no-mlflow", help="Leave MLflow out.")] = False,
+    json: Json = False,
+) -> None:
+    """Start JupyterLab, MLflow and the workspace page, for this machine alone, until Ctrl-C.
+
+    Example: lakeward up
+    """
+    from lakeward.pages.workspace import Wanted, running
+
+    folders = bundle.absolute(), notebooks.absolute()
+    with running(Wanted(context.obj, *folders, port, lab=not no_lab, mlflow=not no_mlflow)) as workspace:
+        lines = [f"{name:10}  {address}" for name, address in workspace.addresses.items()]
+        print_either(workspace.addresses, json, "\n".join([*lines, "Ctrl-C ends all of them."]))
+        if not no_browser:
+            workspace.open_browser()
+        for message in workspace.until_told():
+            typer.echo(message, err=True)
