@@ -65,7 +65,7 @@ def steps(recipe: Recipe, sample: bytes) -> dict[str, Callable[[bytes], object]]
         "decode one frame": lambda _: next(frames(ds)),
         "enhance one frame": lambda _: enhance(frame, ds, recipe.enhancement),
         "make its thumbnail": lambda _: thumbnail_png(picture),
-        "encode as JPEG XL": lambda _: encode_frame(picture),
+        "encode as TIFF (Zstandard)": lambda _: encode_frame(picture),
         "everything (process)": lambda content: process(content, recipe),
     }
 

@@ -51,7 +51,10 @@ PIXELS = Table(
         _RUN,
         Column("dicom", "BINARY", "The de-identified DICOM file"),
         Column(
-            "enhanced", "ARRAY<BINARY>", "Each frame enhanced, as lossless JPEG XL; empty without pixels", nullable=True
+            "enhanced",
+            "ARRAY<BINARY>",
+            "Each frame enhanced, in 8 bits, as lossless TIFF (Zstandard), which Pillow opens; empty without pixels",
+            nullable=True,
         ),
     ],
     key=["pixels_id"],

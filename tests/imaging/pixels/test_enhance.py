@@ -1,5 +1,6 @@
 """A frame is shown as its object says, and CLAHE's clip limit really acts on it."""
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels.processing import apply_voi_lut
 
@@ -198,6 +200,14 @@ def test_stored_frames_come_back_as_they_were(dtype: type[np.uint8 | np.uint16],
     decoded = decode_frame(encode_frame(frame))
     assert decoded.dtype == dtype
     np.testing.assert_array_equal(decoded, frame)
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (64, 48, 3)])
+def test_stored_frames_open_in_what_everybody_has(shape: tuple[int, ...]) -> None:
+    frame = np.random.default_rng(4).integers(0, 256, shape, np.uint8)
+    with Image.open(BytesIO(encode_frame(frame))) as image:
+        assert image.format == "TIFF"
+        np.testing.assert_array_equal(np.asarray(image), frame)
 
 
 @pytest.mark.parametrize(("kind", "low"), [("u1", 0), ("i1", -128), ("u2", 0), ("i2", -2000)])

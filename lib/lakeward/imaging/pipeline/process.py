@@ -71,7 +71,7 @@ class Cleaned:
     dicom : bytes
         The de-identified DICOM file.
     enhanced : list of bytes
-        One lossless JPEG XL image for each frame; empty for objects that are no pictures.
+        One lossless TIFF image for each frame; empty for objects that are no pictures.
     columns : dict
         The typed columns of ``imaging.images`` that come from the object.
     crosswalk : list of dict

@@ -253,17 +253,25 @@ def _counts(frame: Frame) -> npt.NDArray[np.int64]:
 
 
 def encode_frame(frame: Frame) -> bytes:
-    """Encode a frame as lossless JPEG XL (ISO/IEC 18181), at the effort that costs least.
+    """Encode a frame as a lossless TIFF in one strip, of differences along the rows (Predictor 2), by Zstandard.
+
+    On pydicom's real images it is 12 percent larger than JPEG XL at its lowest effort, on synthetic ones smaller, for
+    half the time or less; and Pillow, tifffile, GDAL and libtiff read it.
 
     Parameters
     ----------
     frame : numpy.ndarray
         uint8 or uint16 of shape (rows, columns) or, as RGB, (rows, columns, 3).
     """
-    return bytes(imagecodecs.jpegxl_encode(frame, lossless=True, effort=1, numthreads=1))
+    rgb = "rgb" if frame.ndim == 3 else "minisblack"
+    return bytes(
+        imagecodecs.tiff_encode(
+            frame, level=1, photometric=rgb, rowsperstrip=len(frame), compression="zstd", predictor=2
+        )
+    )
 
 
 def decode_frame(encoded: bytes) -> Frame:
     """Return the frame that `encode_frame` encoded."""
-    frame: Frame = imagecodecs.jpegxl_decode(encoded, numthreads=1)
+    frame: Frame = imagecodecs.tiff_decode(encoded)
     return frame
