@@ -6,6 +6,7 @@ as on Databricks, the rows go through Spark.
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +132,18 @@ class FileSink:
             table.create_write_transaction(files, mode="append", schema=table.schema(), partition_by=[])
 
 
+def _let_go(path: Path) -> None:
+    """Have the system write a file to disk by and by, and keep no copy of what is there already.
+
+    Nobody reads it soon. Kept, the files of a long run push everything else out of memory, and each page of memory
+    that is taken into use costs a virtual machine more than all else about writing it.
+    """
+    if hasattr(os, "posix_fadvise"):
+        file = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(file)
+
+
 class _Batches:
     """Rows gathered into record batches."""
 
@@ -199,6 +212,7 @@ class _Files:
                 self._path, batch.schema, compression="none", use_dictionary=["run_id"], write_statistics=list(_NAMES)
             )
         self._file.write_batch(batch)
+        _let_go(self._path)
         self._ids += batch["pixels_id"].to_pylist()
         self._run = batch["run_id"][0].as_py()
 
