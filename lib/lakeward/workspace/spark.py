@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakeward.workspace import jars
@@ -80,6 +81,9 @@ def _configuration() -> "dict[str, bool | float | int | str | None]":
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": str(settings().home / "default"),
         "spark.sql.session.timeZone": "UTC",
+        # So that a small query of one thread does not wait for all tasks of another's.
+        "spark.scheduler.mode": "FAIR",
+        "spark.scheduler.allocation.file": Path(str(files(__package__) / "scheduler.xml")).as_uri(),
         "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         # Delta reads its log with as many tasks as this; 50 is its default, for clusters.

@@ -213,14 +213,29 @@ def test_a_folder_must_be_named(tmp_path: Path, recipe: Recipe) -> None:
         ingest(tmp_path / "nowhere", recipe)
 
 
-LAKEWARD = "import sys; from lakeward.cli import main; main()"
+PART = 40
+INGEST_WHEN_TOLD = f"""
+from lakeward.cli import main
+from lakeward.imaging.pipeline import ingest
+from lakeward.workspace.spark import session
+ingest.PART_FILES = {PART}
+session(), input(), main()
+"""
 
 
-def _kill_when(reached: Callable[[], bool], source: Path) -> None:
-    """Ingest in another process, and kill driver, JVM and Python workers when a point is reached."""
-    command = [sys.executable, "-c", LAKEWARD, "imaging", "ingest", str(source)]
+def _ready(source: Path) -> "subprocess.Popen[bytes]":
+    """Another process that has its Spark and waits to be told, so that several can start together."""
+    command = [sys.executable, "-c", INGEST_WHEN_TOLD, "imaging", "ingest", str(source)]
     environment = os.environ | {"SPARK_LOCAL_DIRS": str(source.parent / "spark")}  # which a killed Spark leaves behind
-    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, **quiet)
+
+
+def _kill_when(reached: Callable[[], bool], running: "subprocess.Popen[bytes]") -> None:
+    """Let it ingest, and kill driver, JVM and Python workers when a point is reached."""
+    assert running.stdin
+    running.stdin.write(b"\n")
+    running.stdin.close()
     while running.poll() is None and not reached():
         time.sleep(0.002)
     assert running.poll() is None, "it ended before it could be killed"
@@ -242,20 +257,21 @@ def test_a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
     for name, content in (contents | {"us": build(360, modality="US"), "equal": contents["0"]}).items():
         (source / name).write_bytes(content)
     before = states()
+    processes = [_ready(source) for _ in range(3)]
 
     def committed(table: Table) -> Callable[[], bool]:
         log = table.location / "_delta_log"
         version = history(table)[0]["version"]
         return lambda: (log / f"{version + 1:020}.json").exists()
 
-    _kill_when(lambda: any(path.stat().st_size for path in intake().glob("runs/*/*/_*.count")), source)
-    _kill_when(committed(PIXELS), source)  # images are not there yet
-    _kill_when(committed(IMAGES), source)  # the files are not known yet
+    _kill_when(lambda: any(path.stat().st_size for path in intake().glob("runs/*/*/_*.count")), processes[0])
+    _kill_when(committed(PIXELS), processes[1])  # images are not there yet; the second part is on its way
+    _kill_when(committed(IMAGES), processes[2])  # the files are not known yet
     report = ingest(source, recipe)
 
     assert states() == [*before, "INTERRUPTED", "INTERRUPTED", "INTERRUPTED", "SUCCESS"]
     assert (report.found, report.known, report.stored, report.quarantined) == (62, 0, 61, 1)
-    assert report.duplicates == 61  # the third run had got as far as the images
+    assert report.duplicates == PART + 1  # the third run had got as far as the images of one part; and the equal one
     names = ", ".join(f"'{recipe.pseudonyms.source(path.read_bytes())}'" for path in source.iterdir())
     stored = query(
         f"SELECT p.dicom FROM {PIXELS.name} p JOIN {IMAGES.name} i USING (pixels_id) WHERE i.source_hmac IN ({names})",

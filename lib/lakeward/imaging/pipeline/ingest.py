@@ -1,9 +1,9 @@
 """A folder of DICOM files into Delta tables, with Spark: restartable, and with every file accounted for.
 
-One run goes in parts. A part is first written to ``imaging.pixels``; then its ledger becomes rows of
-``imaging.images``, which is the commit point, of ``imaging.quarantine`` and, last, of ``intake.files``. A run that is
-killed between two of these leaves files that are not in ``intake.files``: the next run takes them again and finds what
-is already stored.
+One run goes in parts, each committed while the next is processed. A part comes first into ``imaging.pixels``; then its
+ledger becomes rows of ``imaging.images``, which is the commit point, of ``imaging.quarantine`` and, last, of
+``intake.files``. A run that is killed between two of these leaves files that are not in ``intake.files``: the next run
+takes them again and finds what is already stored.
 """
 
 import os
@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ from lakeward.imaging.pipeline.runs import (
     run_folder,
     update_run,
 )
-from lakeward.imaging.pipeline.sinks import choose, sweep
+from lakeward.imaging.pipeline.sinks import Row, choose, sweep
 from lakeward.imaging.pipeline.streaming import arrivals
 from lakeward.imaging.pipeline.worker import COUNT, Task, suspects, write_list
 from lakeward.imaging.tables import FILES, IMAGES
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PART_FILES = 10_000
-"""Files between two commits: what a killed run has to do again at most."""
+"""Files between two commits: a killed run has to do twice as many again at most."""
 
 
 class FilesLost(LakewardError):
@@ -184,8 +185,8 @@ def run(
     closing = closing or Closing(f"processed again by run {run_id}")
     try:
         with progress("Ingesting", len(work), "file") as bar:
-            for start in range(0, len(work), PART_FILES):
-                counts += _part(spark, work[start : start + PART_FILES], recipe, run_id, closing, bar)
+            for part in _parts(spark, work, recipe, run_id, closing, bar):
+                counts += part
         report = _report(run_id, recipe, found, len(work), counts, other_recipe, time.monotonic() - begun)
         done = report.model_dump(include={"found", "known", "stored", "duplicates", "quarantined", "seconds"})
         record(Event(type="imaging.ingest.finished", object=run_id, details=done))
@@ -223,10 +224,40 @@ def _report(
     )
 
 
-def _part(
-    spark: "SparkSession", part: list[Work], recipe: Recipe, run_id: str, closing: Closing, bar: Progress
-) -> Counter[str]:
-    """Process and commit one part of a run; again, if a worker's process has died, with the file it was at alone."""
+def _parts(
+    spark: "SparkSession", work: list[Work], recipe: Recipe, run_id: str, closing: Closing, bar: Progress
+) -> Iterator[Counter[str]]:
+    """Process the parts of a run, and commit each while the next is processed: in their order, one at a time."""
+    with ThreadPoolExecutor(1, "commit") as pool:
+        before: Future[Counter[str]] | None = None
+        for start in range(0, len(work), PART_FILES):
+            part = work[start : start + PART_FILES]
+            ledger, written = _processed(spark, part, recipe, run_id, bar)
+            if before:
+                yield before.result()
+            settles = frozenset[str]().union(*(file.settles for file in part))
+            before = pool.submit(_committed, spark, Part(run_id, ledger, settles, closing), written)
+        if before:
+            yield before.result()
+
+
+def _committed(spark: "SparkSession", part: Part, written: list[Row]) -> Counter[str]:
+    choose().commit(written)
+    counts = commit(spark, part)
+    shutil.rmtree(part.ledger)
+    return counts
+
+
+def _processed(
+    spark: "SparkSession", part: list[Work], recipe: Recipe, run_id: str, bar: Progress
+) -> tuple[Path, list[Row]]:
+    """Process one part of a run; again, if a worker's process has died, with the file it was at alone.
+
+    Returns
+    -------
+    tuple of Path and list of Row
+        The part's ledger, and what its tasks have written to their sink.
+    """
     ledger = run_folder(run_id) / uuid.uuid4().hex
     ledger.mkdir()
     write_list(part, ledger)
@@ -234,18 +265,14 @@ def _part(
     task = Task(recipe, run_id, str(ledger), str(quarantine_folder()), tasks, sink)
     try:
         with _watched(ledger, bar):
-            sink.commit(spark.range(0, tasks, 1, tasks).mapInArrow(task, sink.schema()))
+            return ledger, sink.run(spark.range(0, tasks, 1, tasks).mapInArrow(task, sink.schema()))
     except Exception:
         fatal = {place for place in suspects(ledger) if not part[place].suspect}
         if not fatal:
             raise
         bar.advance(-sum(path.stat().st_size for path in ledger.glob(f"*{COUNT}")))
         again = [replace(file, suspect=True) if place in fatal else file for place, file in enumerate(part)]
-        return _part(spark, again, recipe, run_id, closing, bar)
-    settles = frozenset[str]().union(*(file.settles for file in part))
-    counts = commit(spark, Part(run_id, ledger, settles, closing))
-    shutil.rmtree(ledger)
-    return counts
+        return _processed(spark, again, recipe, run_id, bar)
 
 
 def _work(original: Original, recipe: Recipe, before: set[str]) -> Work:

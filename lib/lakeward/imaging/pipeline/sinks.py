@@ -59,8 +59,11 @@ class Sink(Protocol):
     def schema(self) -> "StructType":
         """Return the schema of what the tasks yield."""
 
-    def commit(self, yielded: "DataFrame") -> None:
-        """Run the tasks, and make their rows part of the table all at once."""
+    def run(self, tasks: "DataFrame") -> list[Row]:
+        """Run the tasks, and return what they have written."""
+
+    def commit(self, written: list[Row]) -> None:
+        """Make what tasks have written part of the table, all at once."""
 
 
 def choose() -> Sink:
@@ -91,9 +94,13 @@ class SparkSink:
         """See `Sink`."""
         return PIXELS.spark_schema
 
-    def commit(self, yielded: "DataFrame") -> None:
+    def run(self, tasks: "DataFrame") -> list[Row]:
+        """See `Sink`. Spark commits at once what the tasks yield."""
+        append(tasks, PIXELS)
+        return []
+
+    def commit(self, written: list[Row]) -> None:
         """See `Sink`."""
-        append(yielded, PIXELS)
 
 
 @dataclass(frozen=True)
@@ -118,14 +125,19 @@ class FileSink:
 
         return from_arrow_schema(_WRITTEN)
 
-    def commit(self, yielded: "DataFrame") -> None:
+    def run(self, tasks: "DataFrame") -> list[Row]:
         """See `Sink`. Spark yields only what successful attempts at the tasks have written."""
+        rows: list[Row] = tasks.toArrow().to_pylist()
+        return rows
+
+    def commit(self, written: list[Row]) -> None:
+        """See `Sink`."""
         from deltalake import DeltaTable
         from deltalake.transaction import AddAction, RemoveAction
 
         now = int(time.time() * 1000)
         files: list[AddAction | RemoveAction] = [
-            AddAction(row["path"], row["bytes"], {}, now, True, row["stats"]) for row in yielded.toArrow().to_pylist()
+            AddAction(row["path"], row["bytes"], {}, now, True, row["stats"]) for row in written
         ]
         if files:
             table = DeltaTable(self.folder)
