@@ -1,5 +1,9 @@
 """The error tree: one base, a few named children, each with the exit code a command ends with."""
 
+import signal
+
+WITHHELD = "its text is withheld, since it may quote patient data"
+
 
 class LakewardError(Exception):
     """Base of every error that Lakeward raises on purpose.
@@ -35,7 +39,34 @@ class TableError(LakewardError):
 
 
 class NotebookFailed(LakewardError):
-    """A cell of a notebook raised, or its process died."""
+    """A cell of a notebook raised, or its process died.
+
+    Attributes
+    ----------
+    cell : int or None
+        Number of the cell in the notebook as it ran, from 1.
+    error : str
+        Name of what it raised; empty if the process died.
+    message : str
+        Its text if that is known to be free of patient data, else a sentence that says that it is withheld.
+    source : str
+        The line of the cell in which it arose.
+    code : int
+        Exit code; the negative number of a signal that killed the process.
+    """
+
+    def __init__(
+        self, notebook: str, cell: int | None, error: str, message: str, source: str = "", code: int = 1
+    ) -> None:
+        place = f"{notebook}, cell {cell}" if cell else notebook
+        what = f"{error}: {message}" if error else message
+        super().__init__("\n".join(filter(None, [f"{place}: {what}", source and f"  {source}"])))
+        self.cell, self.error, self.message, self.source, self.code = cell, error, message, source, code
+
+    @classmethod
+    def died(cls, notebook: str, cell: int | None, code: int) -> "NotebookFailed":
+        """Return the error for a process that ended though it was to run on."""
+        return cls(notebook, cell, "", death(code), code=code)
 
 
 class Busy(LakewardError):
@@ -54,3 +85,11 @@ class StorageFull(LakewardError):
     """A disk has no space left."""
 
     exit_code = 6
+
+
+def death(code: int) -> str:
+    """Say how a process died: by itself with an exit code, or by a signal, as its negative number."""
+    if code >= 0:
+        return f"its process ended in the middle, with exit code {code}"
+    memory = "; was there enough memory?" if code == -signal.SIGKILL else ""
+    return f"its process was killed by {signal.Signals(-code).name}{memory}"

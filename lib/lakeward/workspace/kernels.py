@@ -1,9 +1,21 @@
-"""The Jupyter kernel that papermill runs notebooks in."""
+"""The Jupyter kernel that papermill runs notebooks in, and what happens at the end of a cell."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
 
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
 from traitlets import CaselessStrEnum
+
+from lakeward.workspace.errors import WITHHELD, NotebookFailed
+
+_ASK = "__import__('lakeward.workspace.dbutils', fromlist=['_']).last_failure()"
 
 
 class RunningInterpreter(AsyncKernelManager):
@@ -16,6 +28,94 @@ class RunningInterpreter(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """How this Python is started as a kernel."""
         # Its own log would go to the caller's screen; what a cell raises is reported by the caller.
-        quiet = get_kernel_dict(python_arguments=["-Xfrozen_modules=off"], extra_arguments=["--log-level=CRITICAL"])
-        quiet["argv"] = ["lakeward.workspace.job_kernel" if it == "ipykernel_launcher" else it for it in quiet["argv"]]
-        return KernelSpec(**quiet)
+        arguments = ["--log-level=CRITICAL", "--ext=lakeward.workspace.dbutils"]
+        kernel = get_kernel_dict(python_arguments=["-Xfrozen_modules=off"], extra_arguments=arguments)
+        program = ["lakeward.workspace.job_kernel" if it == "ipykernel_launcher" else it for it in kernel["argv"]]
+        return KernelSpec(**{**kernel, "argv": program})
+
+
+class Client(PapermillNotebookClient):
+    """Runs cells until one ends the notebook, and tells how it ended."""
+
+    exit_value: str | None = None
+
+    def papermill_execute_cells(self) -> None:
+        """Run the cells in turn.
+
+        Raises
+        ------
+        NotebookFailed
+            If a cell raised, or the kernel died.
+        """
+        for index, cell in enumerate(self.nb.cells):
+            self.nb_man.cell_start(cell, index)
+            try:
+                self.execute_cell(cell, index)
+            except (CellExecutionError, DeadKernelError) as error:
+                failure = self._failure(index, cell.source, error)
+                if failure:
+                    self.nb_man.cell_exception(self.nb.cells[index], cell_index=index)
+                    raise failure from None
+                return
+            finally:
+                self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+    def _failure(self, index: int, source: str, error: Exception) -> NotebookFailed | None:
+        """Return what failed; None if the cell only ended the notebook."""
+        name, number = Path(self.nb.metadata.papermill["input_path"]).name, index + 1
+        if isinstance(error, DeadKernelError):
+            return NotebookFailed.died(name, number, self._end_of_kernel())
+        told = self._ask()
+        if "exit_value" in told or told.get("exit_code") == 0:
+            self.exit_value = told.get("exit_value")
+            cell = self.nb.cells[index]
+            cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
+            return None
+        lines, line = source.splitlines(), told.get("line") or 0
+        return NotebookFailed(
+            name,
+            number,
+            told.get("error", getattr(error, "ename", type(error).__name__)),
+            told.get("message", WITHHELD),
+            source=lines[line - 1].strip() if 0 < line <= len(lines) else "",
+            code=told.get("exit_code", 1),
+        )
+
+    def _ask(self) -> dict[str, Any]:
+        """Ask the kernel about the last error; empty if it can't tell any more."""
+        for _ in range(2):  # a request that comes right after an error may be dropped
+            reply = self.wait_for_reply(
+                self.kc.execute("", silent=True, store_history=False, user_expressions={"told": _ASK})
+            )
+            told = reply["content"].get("user_expressions", {}).get("told", {}) if reply else {}
+            if told.get("status") == "ok":
+                return dict(json.loads(ast.literal_eval(told["data"]["text/plain"])))
+        return {}
+
+    def _end_of_kernel(self) -> int:
+        """Return how the dead kernel's process ended: its exit code, or the negative number of a signal."""
+        process = getattr(self.km.provisioner, "process", None)
+        return process.wait() if process else 1
+
+
+class Engine(NBClientEngine):
+    """Papermill's own way to run a notebook, with `Client`; the notebook's value goes to its metadata."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, log: Any = None, start_timeout: int = 60, **options: Any
+    ) -> None:
+        """Run the notebook of papermill's manager."""
+        client = Client(
+            nb_man,
+            kernel_name=kernel_name,
+            startup_timeout=start_timeout,
+            timeout=None,
+            kernel_manager_class=RunningInterpreter,
+        )
+        client.execute()
+        nb_man.nb.metadata.papermill["exit_value"] = client.exit_value
+
+
+ENGINE = "lakeward"
+papermill_engines.register(ENGINE, Engine)

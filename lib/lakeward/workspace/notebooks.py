@@ -6,13 +6,17 @@ A notebook's first code cell is tagged ``parameters`` and holds plain literals; 
 
 import ast
 import json
+import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lakeward.workspace.dbutils import CONTEXT, Dbutils, as_text, end_with_parent, replace_text
 from lakeward.workspace.errors import NotebookFailed, ParameterError, PrerequisiteMissing
 
 TAG = "parameters"
@@ -25,27 +29,6 @@ class Parameters(BaseModel):
 
 
 Model = TypeVar("Model", bound=Parameters)
-
-
-class LocalWidgets:
-    """Databricks' widgets, served from a notebook's own variables: as strings, as there."""
-
-    def __init__(self, namespace: Mapping[str, Any]) -> None:
-        self._namespace = namespace
-
-    def text(self, name: str, default: str) -> None:
-        """Declare a widget; its value is the notebook's variable, so there is nothing to keep."""
-
-    def get(self, name: str) -> str:
-        """Value of the variable as text."""
-        return _as_text(self._namespace[name])
-
-
-class LocalDbutils:
-    """The part of Databricks' ``dbutils`` that `bind` uses."""
-
-    def __init__(self, namespace: Mapping[str, Any]) -> None:
-        self.widgets = LocalWidgets(namespace)
 
 
 def bind(namespace: MutableMapping[str, Any], model: type[Model]) -> Model:
@@ -66,10 +49,10 @@ def bind(namespace: MutableMapping[str, Any], model: type[Model]) -> Model:
     if missing := [name for name in model.model_fields if name not in namespace]:
         raise ParameterError(f"The parameters cell lacks {', '.join(missing)}, which {model.__name__} declares.")
     # Databricks puts its own there; a job's parameters arrive through it, and as text.
-    widgets = namespace.setdefault("dbutils", LocalDbutils(namespace)).widgets
+    widgets = namespace.setdefault("dbutils", Dbutils(namespace)).widgets
     texts: dict[str, Any] = {}
     for name in model.model_fields:
-        widgets.text(name, _as_text(namespace[name]))
+        widgets.text(name, as_text(namespace[name]))
         texts[name] = widgets.get(name)
     try:
         return model.model_validate(texts)
@@ -84,6 +67,12 @@ def bind(namespace: MutableMapping[str, Any], model: type[Model]) -> Model:
 
 
 def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> Path:
+    """Run a notebook as `run` does, and return `output`."""
+    run(notebook, output, parameters)
+    return output
+
+
+def run(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> str | None:
     """Run a notebook with the running interpreter, and store it as it ran.
 
     Parameters
@@ -95,8 +84,8 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> Path
 
     Returns
     -------
-    Path
-        `output`.
+    str or None
+        The value that it gave to ``dbutils.notebook.exit``.
 
     Raises
     ------
@@ -108,30 +97,61 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> Path
     _refuse_unknown(notebook, parameters)
     try:
         import papermill
-        from nbclient.exceptions import DeadKernelError
     except ModuleNotFoundError:
         raise PrerequisiteMissing("papermill is not installed. Run make setup, or install lakeward[local].") from None
-    from lakeward.workspace.kernels import RunningInterpreter
+    from lakeward.workspace.kernels import ENGINE
 
     output.parent.mkdir(parents=True, exist_ok=True)
+    ran = papermill.execute_notebook(
+        notebook,
+        output,
+        parameters=dict(parameters),
+        engine_name=ENGINE,
+        kernel_name="python3",
+        language="python",
+        progress_bar=sys.stderr.isatty(),
+    )
+    return ran.metadata.papermill["exit_value"]  # type: ignore[no-any-return]
+
+
+def run_in_process(notebook: Path, parameters: Mapping[str, Any], timeout_s: float | None = None) -> str:
+    """Run a notebook in a process of its own, keep no copy of it, and return the value that it ended with.
+
+    Raises
+    ------
+    ParameterError
+        If the notebook has no such parameter.
+    NotebookFailed
+        If it failed, or took longer than `timeout_s`.
+    """
+    _refuse_unknown(notebook, parameters)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        context = {"notebook": str(notebook), "parameters": {k: as_text(v) for k, v in parameters.items()}}
+        (folder / "context.json").write_text(json.dumps(context), encoding="utf-8")
+        command = [sys.executable, "-m", __name__, str(notebook), name, json.dumps(dict(parameters))]
+        environment = {**os.environ, CONTEXT: str(folder / "context.json")}
+        try:
+            ended = subprocess.run(command, env=environment, timeout=timeout_s, capture_output=True, text=True)
+        except subprocess.TimeoutExpired:
+            raise NotebookFailed(notebook.name, None, "", f"it took longer than {timeout_s} seconds") from None
+        if ended.returncode == 0:
+            return json.loads((folder / "value.json").read_text(encoding="utf-8")) or ""
+        failure = folder / "failure.json"
+        if failure.exists():
+            raise NotebookFailed(**json.loads(failure.read_text(encoding="utf-8")))
+        raise NotebookFailed.died(notebook.name, None, ended.returncode)
+
+
+def _main(notebook: str, folder: str, parameters: str) -> None:
+    """Be the process of `run_in_process`."""
+    end_with_parent(os.getppid())
     try:
-        papermill.execute_notebook(
-            notebook,
-            output,
-            parameters=dict(parameters),
-            kernel_name="python3",
-            language="python",
-            kernel_manager_class=RunningInterpreter,
-            progress_bar=sys.stderr.isatty(),
-        )
-    except papermill.PapermillExecutionError as error:
-        reason = f"{error.ename}: {str(error.evalue).strip().partition(chr(10))[0]}"
-        raise NotebookFailed(
-            f"{notebook.name}, cell {error.cell_index + 1}: {reason}\nThe notebook as far as it ran: {output}"
-        ) from None
-    except DeadKernelError:
-        raise NotebookFailed(f"{notebook.name}: its process died; was there enough memory?") from None
-    return output
+        value = run(Path(notebook), Path(folder) / "ran.ipynb", json.loads(parameters))
+    except NotebookFailed as failed:
+        replace_text(Path(folder) / "failure.json", json.dumps({"notebook": Path(notebook).name, **vars(failed)}))
+        sys.exit(1)
+    replace_text(Path(folder) / "value.json", json.dumps(value))
 
 
 def parameter_names(notebook: Path) -> list[str]:
@@ -166,10 +186,6 @@ def _targets(module: ast.Module) -> Iterable[ast.expr]:
             yield statement.target
 
 
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def _structures(texts: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
     """Those of the texts that are JSON (a list, null), as what they say."""
     found = {}
@@ -179,3 +195,7 @@ def _structures(texts: Mapping[str, str], names: Iterable[str]) -> dict[str, Any
         except (KeyError, ValueError):
             continue
     return found
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
