@@ -2,8 +2,9 @@
 
 import ast
 import json
+import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
@@ -38,6 +39,8 @@ class Client(PapermillNotebookClient):
     """Runs cells until one ends the notebook, and tells how it ended."""
 
     exit_value: str | None = None
+    running: ClassVar["Client | None"] = None
+    """The one of this process whose cells run now."""
 
     def papermill_execute_cells(self) -> None:
         """Run the cells in turn.
@@ -47,6 +50,7 @@ class Client(PapermillNotebookClient):
         NotebookFailed
             If a cell raised, or the kernel died.
         """
+        Client.running = self
         for index, cell in enumerate(self.nb.cells):
             self.nb_man.cell_start(cell, index)
             try:
@@ -119,3 +123,13 @@ class Engine(NBClientEngine):
 
 ENGINE = "lakeward"
 papermill_engines.register(ENGINE, Engine)
+
+
+def interrupt() -> bool:
+    """Interrupt the cell that runs now, as Ctrl-C does; False if no kernel runs."""
+    running = Client.running
+    process = getattr(running.km.provisioner, "process", None) if running and running.km else None
+    if process is None or process.poll() is not None:
+        return False
+    process.send_signal(signal.SIGINT)
+    return True

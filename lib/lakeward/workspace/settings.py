@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     spark_master: str = Field("local[*]", description="Where Spark runs when not on Databricks.")
     archive_days: int | None = Field(None, ge=1, description="Days that the archives of job runs are kept; None: all.")
     driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Memory of Spark's driver.")
+    parallel_tasks: int = Field(max(2, os.cpu_count() or 1), ge=1, description="How many tasks of jobs run at once.")
     smtp_host: str | None = Field(None, description="Mail server for the notices of jobs.")
     smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
     smtp_starttls: bool = Field(True, description="Whether to encrypt; the server's certificate is checked.")

@@ -3,8 +3,9 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,23 @@ CREATE TABLE IF NOT EXISTS task_values (
 CREATE TABLE IF NOT EXISTS jobs (
     job TEXT PRIMARY KEY, paused INTEGER, last_fired INTEGER, cursor TEXT NOT NULL DEFAULT '');
 """
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How many runs of a job may go on at once, and whether more of them wait or are skipped."""
+
+    limit: int
+    queue: bool
+
+
+SKIPPED = State(
+    LifeCycle.SKIPPED,
+    Result.MAXIMUM_CONCURRENT_RUNS_REACHED,
+    Code.MAX_CONCURRENT_RUNS_EXCEEDED,
+    "As many runs of this job as may were running already.",
+)
+"""State of a run that did not get its turn."""
 
 
 class NoSuchRun(LakewardError):
@@ -157,18 +175,87 @@ class Record:
         provenance: Mapping[str, Any],
         parent: tuple[int, str] | None = None,
         state: State = State(LifeCycle.PENDING),  # noqa: B008  (frozen)
+        turn: Turn | None = None,
+        claim: Callable[[Path], None] = lambda folder: None,
     ) -> Run:
-        """Note a run before anything of it happens, and return it."""
+        """Note a run before anything of it happens, and return it.
+
+        Parameters
+        ----------
+        turn : Turn, optional
+            How many runs of the job may go on at once: if as many do, this one is queued or skipped.
+        claim : callable
+            Called with the run's folder before anybody else can see the run.
+        """
         with self._changed() as change:
+            if turn and not self._is_free(change, job, turn.limit):
+                state = State(LifeCycle.QUEUED) if turn.queue else SKIPPED
+            created = now()
             cursor = change.execute(
-                "INSERT INTO runs (job, name, target, started_by, user, settings, parameters, life_cycle, created,"
-                " provenance, parent_run, parent_task) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO runs (job, name, target, started_by, user, settings, parameters, life_cycle, result, code,"
+                " message, created, ended, provenance, parent_run, parent_task)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     job, settings["name"], target, started_by, user, json.dumps(settings), json.dumps(parameters),
-                    state.life_cycle, now(), json.dumps(provenance), *(parent or (None, None)),
+                    state.life_cycle, state.result, state.code, state.message, created,
+                    created if state.life_cycle.ended else None, json.dumps(provenance), *(parent or (None, None)),
                 ),
             )  # fmt: skip
-        return self.run(cursor.lastrowid or 0)
+            run_id = cursor.lastrowid or 0
+            claim(self.run_folder(run_id))
+        return self.run(run_id)
+
+    def take_turn(self, run_id: int, job: str, limit: int) -> bool:
+        """Let a queued run start, if it is the first in the queue and fewer of its job than the limit go on."""
+        with self._changed() as change:
+            if not self._is_free(change, job, limit, run_id):
+                return False
+            taken = change.execute(
+                "UPDATE runs SET life_cycle = 'PENDING' WHERE run_id = ? AND life_cycle = 'QUEUED'", (run_id,)
+            )
+            return bool(taken.rowcount)
+
+    def begin(self, run_id: int, repair: Mapping[str, str] | None = None, limit: int = 0) -> bool:
+        """Let a pending run run, or one that has ended once more; False if it may not, since somebody has stopped it.
+
+        Parameters
+        ----------
+        repair : mapping of str to str, optional
+            The parameters that an ended run is repaired with; `limit` is then how many of its job may go on.
+        """
+        with self._changed() as change:
+            if repair is None:
+                return bool(
+                    change.execute(
+                        "UPDATE runs SET life_cycle = 'RUNNING', started = ? WHERE run_id = ? AND life_cycle = 'PENDING'",
+                        (now(), run_id),
+                    ).rowcount
+                )
+            job = change.execute("SELECT job FROM runs WHERE run_id = ?", (run_id,)).fetchone()["job"]
+            if not self._is_free(change, job, limit, run_id):
+                return False
+            change.execute(
+                "UPDATE runs SET life_cycle = 'RUNNING', result = NULL, code = NULL, message = '', ended = NULL,"
+                " repairs = repairs + 1, started = coalesce(started, ?), parameters = ? WHERE run_id = ?",
+                (now(), json.dumps(repair), run_id),
+            )
+            return True
+
+    def ask_to_stop(self, run_id: int, message: str) -> bool:
+        """Ask the process that runs a run to cancel it; False if it has ended."""
+        with self._changed() as change:
+            asked = change.execute(
+                "UPDATE runs SET life_cycle = 'TERMINATING', message = ? WHERE run_id = ? AND ended IS NULL",
+                (message, run_id),
+            )
+            return bool(asked.rowcount)
+
+    def set_tasks(self, run_id: int, states: Mapping[tuple[str, int | None], State], **columns: Any) -> None:
+        """Change or add the states of many tasks at once, all with the same ``value``, ``started``, ``ended``."""
+        with self._changed() as change:
+            for (task, iteration), state in states.items():
+                key = {"run_id": run_id, "task": task, "iteration": _stored(iteration)}
+                _upsert(change, "tasks", key, {**_columns(state), **columns})
 
     def set_run(self, run_id: int, state: State, **columns: Any) -> None:
         """Change a run's state, and any of ``started``, ``ended``, ``repairs``."""
@@ -199,7 +286,8 @@ class Record:
 
     def set_job(self, job: str, **columns: Any) -> None:
         """Change any of a job's ``paused``, ``last_fired``, ``cursor``."""
-        self._upsert("jobs", {"job": job}, columns)
+        with self._changed() as change:
+            _upsert(change, "jobs", {"job": job}, columns)
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
@@ -218,7 +306,7 @@ class Record:
             started=row["started"],
             ended=row["ended"],
             repairs=row["repairs"],
-            folder=self.folder / "runs" / str(row["run_id"]),
+            folder=self.run_folder(row["run_id"]),
             provenance=json.loads(row["provenance"]),
             parent=(row["parent_run"], row["parent_task"]) if row["parent_run"] is not None else None,
         )
@@ -242,10 +330,14 @@ class Record:
             mlflow_runs=json.loads(row["mlflow_runs"]),
         )
 
+    def run_folder(self, run_id: int) -> Path:
+        """Folder of a run."""
+        return self.folder / "runs" / str(run_id)
+
     def attempt_folder(self, run_id: int, task: str, iteration: int | None, number: int) -> Path:
         """Folder of one try at a task."""
         name = task if iteration is None else f"{task}.{iteration}"
-        return self.folder / "runs" / str(run_id) / name / str(number)
+        return self.run_folder(run_id) / name / str(number)
 
     # --- SQLite --------------------------------------------------------------------------------------------------
 
@@ -273,28 +365,34 @@ class Record:
                 raise
             connection.commit()
 
-    def _set(self, table: str, key: Mapping[str, Any], state: State, columns: Mapping[str, Any]) -> None:
-        self._upsert(
-            table,
-            key,
-            {
-                "life_cycle": state.life_cycle,
-                "result": state.result,
-                "code": state.code,
-                "message": state.message,
-                **columns,
-            },
-        )
+    def _is_free(self, change: sqlite3.Connection, job: str, limit: int, run_id: int | None = None) -> bool:
+        """Whether one more run of a job may go on: a new one, or the one with this number."""
+        going_on = change.execute(
+            "SELECT run_id, life_cycle FROM runs WHERE job = ? AND ended IS NULL AND run_id IS NOT ?", (job, run_id)
+        ).fetchall()
+        queued = [row["run_id"] for row in going_on if row["life_cycle"] == LifeCycle.QUEUED]
+        first = not any(run_id is None or other < run_id for other in queued)
+        return first and len(going_on) - len(queued) < limit
 
-    def _upsert(self, table: str, key: Mapping[str, Any], columns: Mapping[str, Any]) -> None:
-        new = {**key, **columns}
+    def _set(self, table: str, key: Mapping[str, Any], state: State, columns: Mapping[str, Any]) -> None:
         with self._changed() as change:
-            sets = ", ".join(f"{name} = ?" for name in columns)
-            where = " AND ".join(f"{name} = ?" for name in key)
-            done = change.execute(f"UPDATE {table} SET {sets} WHERE {where}", (*columns.values(), *key.values()))
-            if not done.rowcount:
-                marks = ", ".join("?" * len(new))
-                change.execute(f"INSERT INTO {table} ({', '.join(new)}) VALUES ({marks})", tuple(new.values()))
+            _upsert(change, table, key, {**_columns(state), **columns})
+
+
+def _columns(state: State) -> dict[str, str | None]:
+    return {"life_cycle": state.life_cycle, "result": state.result, "code": state.code, "message": state.message}
+
+
+def _upsert(
+    change: sqlite3.Connection, table: str, key: Mapping[str, Any], columns: Mapping[str, Any]
+) -> None:
+    sets = ", ".join(f"{name} = ?" for name in columns)
+    where = " AND ".join(f"{name} = ?" for name in key)
+    done = change.execute(f"UPDATE {table} SET {sets} WHERE {where}", (*columns.values(), *key.values()))
+    if not done.rowcount:
+        new = {**key, **columns}
+        marks = ", ".join("?" * len(new))
+        change.execute(f"INSERT INTO {table} ({', '.join(new)}) VALUES ({marks})", tuple(new.values()))
 
 
 def _state(row: sqlite3.Row) -> State:

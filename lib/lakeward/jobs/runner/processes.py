@@ -1,0 +1,95 @@
+"""The processes of attempts: started, watched, and ended when they must stop."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lakeward.jobs.record.rows import State
+from lakeward.jobs.runner.stop import Stop
+
+GRACE_S = 10.0
+"""How long an interrupted process may take to tidy up before it is killed."""
+
+
+class Process:
+    """A process that ends with this one, and when it must stop.
+
+    Parameters
+    ----------
+    command : sequence of str
+        What to run with this Python.
+    log : Path
+        Where all goes that it prints.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop) -> None:
+        self.stopped: State | None = None
+        self._stop = stop
+        self._kill_at = 0.0
+        with log.open("ab") as file:
+            # A session of its own: Ctrl-C in the terminal is for the runner to hear, and to pass on.
+            self._process = subprocess.Popen(
+                [sys.executable, *command],
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+
+    def wait(self) -> int:
+        """Wait for its end, and return the exit code; a signal as a negative number."""
+        return self._process.wait()
+
+    def tick(self) -> None:
+        """Interrupt it if there is a reason to stop, and kill it if that has not helped for long."""
+        if self._process.poll() is not None:
+            return
+        if self.stopped is None and (reason := self._stop.reason):
+            self.stopped = reason
+            self._kill_at = time.monotonic() + GRACE_S
+            self._process.send_signal(signal.SIGTERM)
+        elif self.stopped and time.monotonic() >= self._kill_at:
+            self._kill()
+
+    def _kill(self) -> None:
+        """Kill it with all that it has started, also in sessions of their own."""
+        import psutil
+
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self._process.pid)
+            for each in [*process.children(recursive=True), process]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
+
+
+class Processes:
+    """All processes that a runner has now."""
+
+    def __init__(self) -> None:
+        self._all: set[Process] = set()
+        self._lock = threading.Lock()
+
+    def run(self, command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop) -> tuple[int, State | None]:
+        """Run one; return its exit code, and the state that it was stopped with, if it was."""
+        # The system's signal at the end of a parent means its thread: this one waits, so it outlives the process.
+        with self._lock:
+            process = Process(command, log, environment, stop)
+            self._all.add(process)
+        try:
+            return process.wait(), process.stopped
+        finally:
+            with self._lock:
+                self._all.discard(process)
+
+    def tick(self) -> None:
+        """Look after all."""
+        with self._lock:
+            current = list(self._all)
+        for process in current:
+            process.tick()
