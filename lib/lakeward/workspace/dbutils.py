@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lakeward.workspace.errors import LakewardError
+from lakeward.workspace.scrub import told
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -285,16 +286,19 @@ def end_with_parent(parent: int) -> None:
 
 
 def last_failure() -> str:
-    """Tell in JSON what the last cell raised: its text only if it is free of patient data, or a notebook's value."""
+    """Tell in JSON what the last cell raised, with no patient data; of a notebook that ended itself, its value."""
     error: BaseException = sys.last_value  # type: ignore[assignment]
-    told: dict[str, Any] = {"error": type(error).__name__, "line": _line(error)}
+    failure: dict[str, Any] = {"error": type(error).__name__, "message": told(error), "line": _line(error)}
     if isinstance(error, NotebookExit):
-        told["exit_value"] = str(error)
-    elif isinstance(error, LakewardError):
-        told["message"] = str(error)
+        failure["exit_value"] = str(error)
     elif isinstance(error, SystemExit):
-        told["exit_code"] = error.code if isinstance(error.code, int) else int(error.code is not None)
-    return json.dumps(told)
+        failure["exit_code"] = exit_code(error)
+    return json.dumps(failure)
+
+
+def exit_code(ended: SystemExit) -> int:
+    """Return the exit code that Python ends with."""
+    return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
 
 
 def _line(error: BaseException) -> int | None:

@@ -2,8 +2,6 @@
 
 import signal
 
-WITHHELD = "its text is withheld, since it may quote patient data"
-
 
 class LakewardError(Exception):
     """Base of every error that Lakeward raises on purpose.

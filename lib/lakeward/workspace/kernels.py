@@ -14,7 +14,8 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from traitlets import CaselessStrEnum
 
-from lakeward.workspace.errors import WITHHELD, NotebookFailed
+from lakeward.workspace.errors import NotebookFailed
+from lakeward.workspace.scrub import NO_TEXT
 
 _ASK = "__import__('lakeward.workspace.dbutils', fromlist=['_']).last_failure()"
 
@@ -38,52 +39,43 @@ class RunningInterpreter(AsyncKernelManager):
 class Client(PapermillNotebookClient):
     """Runs cells until one ends the notebook, and tells how it ended."""
 
+    last: ClassVar["Client"]
+    """The one of this process that ran cells last."""
     exit_value: str | None = None
-    running: ClassVar["Client | None"] = None
-    """The one of this process whose cells run now."""
+    failure: NotebookFailed | None = None
 
     def papermill_execute_cells(self) -> None:
-        """Run the cells in turn.
-
-        Raises
-        ------
-        NotebookFailed
-            If a cell raised, or the kernel died.
-        """
-        Client.running = self
+        """Run the cells in turn, as papermill does, but let a notebook end itself, and know of a kernel's death."""
+        Client.last = self
         for index, cell in enumerate(self.nb.cells):
             self.nb_man.cell_start(cell, index)
             try:
                 self.execute_cell(cell, index)
             except (CellExecutionError, DeadKernelError) as error:
-                failure = self._failure(index, cell.source, error)
-                if failure:
-                    self.nb_man.cell_exception(self.nb.cells[index], cell_index=index)
-                    raise failure from None
+                self._end(index, error)
                 return
             finally:
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
 
-    def _failure(self, index: int, source: str, error: Exception) -> NotebookFailed | None:
-        """Return what failed; None if the cell only ended the notebook."""
-        name, number = Path(self.nb.metadata.papermill["input_path"]).name, index + 1
+    def _end(self, index: int, error: Exception) -> None:
+        """Note why the cells end here."""
+        cell = self.nb.cells[index]
+        name = Path(self.nb.metadata.papermill["input_path"]).name
+        number = index + 1 - any(_is_injected(before) for before in self.nb.cells[:index])
         if isinstance(error, DeadKernelError):
-            return NotebookFailed.died(name, number, self._end_of_kernel())
-        told = self._ask()
-        if "exit_value" in told or told.get("exit_code") == 0:
-            self.exit_value = told.get("exit_value")
-            cell = self.nb.cells[index]
-            cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
-            return None
-        lines, line = source.splitlines(), told.get("line") or 0
-        return NotebookFailed(
-            name,
-            number,
-            told.get("error", getattr(error, "ename", type(error).__name__)),
-            told.get("message", WITHHELD),
-            source=lines[line - 1].strip() if 0 < line <= len(lines) else "",
-            code=told.get("exit_code", 1),
-        )
+            self.failure = NotebookFailed.died(name, number, self._end_of_kernel())
+        else:
+            told = self._ask()
+            if "exit_value" in told or told.get("exit_code") == 0:
+                self.exit_value = told.get("exit_value")
+                cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
+                return
+            lines, line = cell.source.splitlines(), told.get("line") or 0
+            source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+            raised = told.get("error", getattr(error, "ename", type(error).__name__))
+            code = told.get("exit_code", 1)
+            self.failure = NotebookFailed(name, number, raised, told.get("message", NO_TEXT), source, code)
+        self.nb_man.cell_exception(cell, cell_index=index)
 
     def _ask(self) -> dict[str, Any]:
         """Ask the kernel about the last error; empty if it can't tell any more."""
@@ -102,23 +94,25 @@ class Client(PapermillNotebookClient):
         return process.wait() if process else 1
 
 
+def _is_injected(cell: Any) -> bool:
+    return "injected-parameters" in cell.metadata.get("tags", [])
+
+
 class Engine(NBClientEngine):
-    """Papermill's own way to run a notebook, with `Client`; the notebook's value goes to its metadata."""
+    """Papermill's own way to run a notebook, with `Client`."""
 
     @classmethod
     def execute_managed_notebook(
         cls, nb_man: Any, kernel_name: str, log: Any = None, start_timeout: int = 60, **options: Any
     ) -> None:
         """Run the notebook of papermill's manager."""
-        client = Client(
+        Client(
             nb_man,
             kernel_name=kernel_name,
             startup_timeout=start_timeout,
             timeout=None,
             kernel_manager_class=RunningInterpreter,
-        )
-        client.execute()
-        nb_man.nb.metadata.papermill["exit_value"] = client.exit_value
+        ).execute()
 
 
 ENGINE = "lakeward"
@@ -127,8 +121,8 @@ papermill_engines.register(ENGINE, Engine)
 
 def interrupt() -> bool:
     """Interrupt the cell that runs now, as Ctrl-C does; False if no kernel runs."""
-    running = Client.running
-    process = getattr(running.km.provisioner, "process", None) if running and running.km else None
+    last = getattr(Client, "last", None)
+    process = getattr(last.km.provisioner, "process", None) if last and last.km else None
     if process is None or process.poll() is not None:
         return False
     process.send_signal(signal.SIGINT)

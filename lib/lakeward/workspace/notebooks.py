@@ -99,19 +99,23 @@ def run(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> str | No
         import papermill
     except ModuleNotFoundError:
         raise PrerequisiteMissing("papermill is not installed. Run make setup, or install lakeward[local].") from None
-    from lakeward.workspace.kernels import ENGINE
+    from lakeward.workspace.kernels import ENGINE, Client
 
     output.parent.mkdir(parents=True, exist_ok=True)
-    ran = papermill.execute_notebook(
-        notebook,
-        output,
-        parameters=dict(parameters),
-        engine_name=ENGINE,
-        kernel_name="python3",
-        language="python",
-        progress_bar=sys.stderr.isatty(),
-    )
-    return ran.metadata.papermill["exit_value"]  # type: ignore[no-any-return]
+    try:
+        papermill.execute_notebook(
+            notebook,
+            output,
+            parameters=dict(parameters),
+            engine_name=ENGINE,
+            kernel_name="python3",
+            language="python",
+            progress_bar=sys.stderr.isatty(),
+        )
+    except papermill.PapermillExecutionError as error:
+        # Raised once the copy is written, with a notice of the failure on top.
+        raise (Client.last.failure or error) from None
+    return Client.last.exit_value
 
 
 def run_in_process(notebook: Path, parameters: Mapping[str, Any], timeout_s: float | None = None) -> str:

@@ -16,6 +16,9 @@ from lakeward.workspace.settings import on_databricks, settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+COMMIT_INFO = "LAKEWARD_COMMIT_INFO"
+"""Environment variable with a text that each commit to a Delta table then has as its ``userMetadata``."""
+
 
 def session(app: str = "lakeward") -> "SparkSession":
     """Return the Spark session of this process, started if need be.
@@ -90,4 +93,5 @@ def _configuration() -> "dict[str, bool | float | int | str | None]":
         "spark.databricks.delta.snapshotPartitions": "2",
         # VACUUM lists a table's files with as many tasks as this; 10,000 is the default, half a minute here.
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+        **({"spark.databricks.delta.commitInfo.userMetadata": text} if (text := os.environ.get(COMMIT_INFO)) else {}),
     }

@@ -7,14 +7,14 @@ import json
 import runpy
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lakeward.workspace.dbutils import end_with_parent, replace_text
-from lakeward.workspace.errors import WITHHELD, LakewardError, NotebookFailed
+from lakeward.workspace.dbutils import end_with_parent, exit_code, replace_text
+from lakeward.workspace.errors import LakewardError, NotebookFailed
+from lakeward.workspace.scrub import places, told
 
 Work = dict[str, Any]
 
@@ -38,7 +38,7 @@ def _done(work: Work, folder: Path) -> dict[str, Any]:
         failure = {"error": failed.error, "message": failed.message, "cell": failed.cell, "source": failed.source}
         return {"success": False, "failure": failure, "code": failed.code}
     except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        code = exit_code(ended)
         return {"success": not code, "code": code, "failure": _failure(ended) if code else None}
     except BaseException as error:
         return {"success": False, "code": 1, "failure": _failure(error)}
@@ -46,13 +46,12 @@ def _done(work: Work, folder: Path) -> dict[str, Any]:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    """Tell of an error: its text only if it is ours, and with it the last line that is not a library's."""
-    traceback.print_exception(error)
-    ours = isinstance(error, LakewardError)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
-    line = (frames[-1].line or "") if frames and not frames[-1].filename.endswith("child.py") else ""
-    text = f"exit code {error.code}" if isinstance(error, SystemExit) and isinstance(error.code, int) else WITHHELD
-    return {"error": type(error).__name__, "message": str(error) if ours else text, "source": line}
+    """Tell of an error, with no patient data, and print to the log where it came from."""
+    text = f"exit code {exit_code(error)}" if isinstance(error, SystemExit) else told(error)
+    where = [place for place in places(error) if "/runpy.py:" not in place and "runner/child.py:" not in place]
+    print("\n".join([*where, f"{type(error).__name__}: {text}"]), file=sys.stderr)
+    source = where[-1].splitlines()[-1].strip() if where else ""
+    return {"error": type(error).__name__, "message": text, "source": source}
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

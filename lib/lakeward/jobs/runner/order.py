@@ -13,6 +13,8 @@ from lakeward.workspace.dbutils import CONTEXT
 from lakeward.workspace.errors import ParameterError
 from lakeward.workspace.notebooks import parameter_names
 from lakeward.workspace.settings import settings
+from lakeward.workspace.spark import COMMIT_INFO
+from lakeward.workspace.tracking import tracking_environment
 
 _MEMORY = "spark.driver.memory"
 
@@ -102,19 +104,15 @@ def work(task: BaseTask, job_parameters: Mapping[str, str]) -> dict[str, Any]:
 
 def environment(run: Run, attempt: Attempt, memory: str | None) -> dict[str, str]:
     """Return the environment of an attempt's process."""
-    home = settings().home
-    mine = {"lakeward.run_id": str(run.run_id), "lakeward.job": run.job, "lakeward.task": label(attempt)}
-    tracking = f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
-    if "MLFLOW_TRACKING_URI" not in os.environ:
-        (home / "mlflow").mkdir(parents=True, exist_ok=True)
+    mine = json.dumps({"lakeward.run_id": str(run.run_id), "lakeward.job": run.job, "lakeward.task": label(attempt)})
     return {
-        "MLFLOW_TRACKING_URI": tracking,
         **os.environ,
-        "LAKEWARD_HOME": str(home),
+        **tracking_environment(),
+        "LAKEWARD_HOME": str(settings().home),
         CONTEXT: str(attempt.folder / "task.json"),
-        # MLflow puts these tags on every run that the process makes; Delta this text on every commit.
-        "MLFLOW_RUN_CONTEXT": json.dumps(mine),
-        "LAKEWARD_COMMIT_INFO": json.dumps(mine),
+        # MLflow puts these tags on every run that the process makes, and `spark.session` on every commit to a table.
+        "MLFLOW_RUN_CONTEXT": mine,
+        COMMIT_INFO: mine,
         **({"LAKEWARD_DRIVER_MEMORY": memory} if memory else {}),
     }
 

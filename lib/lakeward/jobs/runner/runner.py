@@ -4,6 +4,7 @@ import getpass
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import IO, Any
 
 from lakeward.jobs.bundle.job import Task
@@ -14,7 +15,7 @@ from lakeward.jobs.runner.hooks import Hooks
 from lakeward.jobs.runner.order import Order
 from lakeward.jobs.runner.outcomes import Ended, decide, result_of
 from lakeward.jobs.runner.processes import Processes
-from lakeward.jobs.runner.provenance import provenance
+from lakeward.jobs.archive.provenance import provenance
 from lakeward.jobs.runner.slots import Slots
 from lakeward.jobs.runner.stop import CANCELED, Stop
 from lakeward.jobs.runner.tasks import Floor, run_task
@@ -87,7 +88,7 @@ class Runner:
             target=self._order.target,
             started_by=started_by,
             user=getpass.getuser(),
-            provenance=provenance(self._order.bundle),
+            provenance=provenance(self._order.bundle or Path.cwd()),
             parent=parent,
             turn=Turn(self._order.job.max_concurrent_runs, self._order.job.queue.enabled),
             claim=self._claim,
@@ -135,7 +136,7 @@ class Runner:
 
     # --- its parts -----------------------------------------------------------------------------------------------
 
-    def _claim(self, folder: Any) -> None:
+    def _claim(self, folder: Path) -> None:
         self._lock = claim(folder)
 
     def _release(self) -> None:

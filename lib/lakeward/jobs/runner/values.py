@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lakeward.jobs.bundle.job import Job
+from lakeward.jobs.bundle.references import steps
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Run, TaskRun
 from lakeward.jobs.record.states import Started
@@ -62,7 +63,7 @@ class References:
         NoValue
             If that is nothing.
         """
-        found = self._find(reference.strip().split("."))
+        found = self._find(list(steps(reference)))
         if found is None:
             raise NoValue(f"{{{{{reference}}}}} stands for nothing when the task {self._task} starts.")
         return found if isinstance(found, str) else json.dumps(found)
