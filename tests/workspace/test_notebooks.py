@@ -102,7 +102,9 @@ def test_a_notebook_runs_in_this_python_with_the_given_parameters(notebook: Path
 @pytest.mark.usefixtures("home")
 def test_a_failing_cell_is_told_and_the_notebook_is_kept(notebook: Path, tmp_path: Path) -> None:
     output = tmp_path / "ran.ipynb"
-    with pytest.raises(NotebookFailed, match=r"divide\.ipynb, cell 4: ZeroDivisionError: its text is withheld") as failed:
+    with pytest.raises(
+        NotebookFailed, match=r"divide\.ipynb, cell 4: ZeroDivisionError: its text is withheld"
+    ) as failed:
         execute(notebook, output, {"n": 0})
     assert (failed.value.cell, failed.value.source) == (4, "print(sys.executable, 12 // p.n)")
     assert "ZeroDivisionError" in output.read_text()

@@ -96,25 +96,30 @@ def run(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> str | No
     """
     _refuse_unknown(notebook, parameters)
     try:
-        import papermill
+        from lakeward.workspace import kernels
     except ModuleNotFoundError:
         raise PrerequisiteMissing("papermill is not installed. Run make setup, or install lakeward[local].") from None
-    from lakeward.workspace.kernels import ENGINE, Client
-
     output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        papermill.execute_notebook(
-            notebook,
-            output,
-            parameters=dict(parameters),
-            engine_name=ENGINE,
-            kernel_name="python3",
-            language="python",
-            progress_bar=sys.stderr.isatty(),
-        )
-    except papermill.PapermillExecutionError as error:
-        # Raised once the copy is written, with a notice of the failure on top.
-        raise (Client.last.failure or error) from None
+    with kernels.started() as kernel:
+        # Only now, so that the kernel starts while papermill is imported, which takes as long.
+        import papermill
+
+        from lakeward.workspace.papermill_engine import ENGINE, Client
+
+        try:
+            papermill.execute_notebook(
+                notebook,
+                output,
+                parameters=dict(parameters),
+                engine_name=ENGINE,
+                kernel_name="python3",
+                language="python",
+                progress_bar=sys.stderr.isatty(),
+                kernel=kernel,
+            )
+        except papermill.PapermillExecutionError as error:
+            # Raised once the copy is written, with a notice of the failure on top.
+            raise (Client.last.failure or error) from None
     return Client.last.exit_value
 
 

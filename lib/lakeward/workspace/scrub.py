@@ -19,7 +19,6 @@ from types import ModuleType
 from typing import Any
 
 from lakeward.workspace.errors import LakewardError
-from lakeward.workspace.settings import settings
 
 WITHHELD = "[withheld]"
 NO_TEXT = "its text is withheld, since it may quote patient data"
@@ -174,6 +173,9 @@ def _plain(text: str) -> str:
 
 def _harmless(path: str) -> bool:
     """Whether a path lies where no file is named after a patient: in programs, this project, the lakehouse."""
+    # Not at the start: each kernel imports this module, few need the settings, and they take long to import.
+    from lakeward.workspace.settings import settings
+
     if path.startswith(f"{settings().home}/intake"):
         return False
     return path.startswith((f"{settings().home}/", f"{sys.prefix}/", f"{sys.base_prefix}/", f"{_LIBRARY}/", "/usr/"))

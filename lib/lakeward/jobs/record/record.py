@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS jobs (
     job TEXT PRIMARY KEY, paused INTEGER, last_fired INTEGER, cursor TEXT NOT NULL DEFAULT '');
 """
 
+States = Mapping[tuple[str, int | None], State]
+"""States of tasks, by key and iteration."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -215,30 +218,30 @@ class Record:
             )
             return bool(taken.rowcount)
 
-    def begin(self, run_id: int, repair: Mapping[str, str] | None = None, limit: int = 0) -> bool:
-        """Let a pending run run, or one that has ended once more; False if it may not, since somebody has stopped it.
-
-        Parameters
-        ----------
-        repair : mapping of str to str, optional
-            The parameters that an ended run is repaired with; `limit` is then how many of its job may go on.
-        """
+    def begin(self, run_id: int, tasks: States) -> bool:
+        """Let a pending run run, with these states of its tasks; False if it may not, since somebody has stopped it."""
         with self._changed() as change:
-            if repair is None:
-                return bool(
-                    change.execute(
-                        "UPDATE runs SET life_cycle = 'RUNNING', started = ? WHERE run_id = ? AND life_cycle = 'PENDING'",
-                        (now(), run_id),
-                    ).rowcount
-                )
+            sql = "UPDATE runs SET life_cycle = 'RUNNING', started = ? WHERE run_id = ? AND life_cycle = 'PENDING'"
+            if not change.execute(sql, (now(), run_id)).rowcount:
+                return False
+            for (task, iteration), state in tasks.items():
+                _upsert(change, "tasks", _task_key(run_id, task, iteration), _columns(state))
+            return True
+
+    def begin_repair(self, run_id: int, parameters: Mapping[str, str], limit: int, tasks: States) -> bool:
+        """Let a run that has ended run once more, with these tasks; False if as many of its job go on as may."""
+        with self._changed() as change:
             job = change.execute("SELECT job FROM runs WHERE run_id = ?", (run_id,)).fetchone()["job"]
             if not self._is_free(change, job, limit, run_id):
                 return False
             change.execute(
                 "UPDATE runs SET life_cycle = 'RUNNING', result = NULL, code = NULL, message = '', ended = NULL,"
                 " repairs = repairs + 1, started = coalesce(started, ?), parameters = ? WHERE run_id = ?",
-                (now(), json.dumps(repair), run_id),
+                (now(), json.dumps(parameters), run_id),
             )
+            for (task, iteration), state in tasks.items():
+                columns = {**_columns(state), "started": None, "ended": None}
+                _upsert(change, "tasks", _task_key(run_id, task, iteration), columns)
             return True
 
     def ask_to_stop(self, run_id: int, message: str) -> bool:
@@ -250,27 +253,19 @@ class Record:
             )
             return bool(asked.rowcount)
 
-    def set_tasks(self, run_id: int, states: Mapping[tuple[str, int | None], State], **columns: Any) -> None:
-        """Change or add the states of many tasks at once, all with the same ``value``, ``started``, ``ended``."""
-        with self._changed() as change:
-            for (task, iteration), state in states.items():
-                key = {"run_id": run_id, "task": task, "iteration": _stored(iteration)}
-                _upsert(change, "tasks", key, {**_columns(state), **columns})
-
     def set_run(self, run_id: int, state: State, **columns: Any) -> None:
         """Change a run's state, and any of ``started``, ``ended``, ``repairs``."""
         self._set("runs", {"run_id": run_id}, state, columns)
 
     def set_task(self, run_id: int, task: str, iteration: int | None, state: State, **columns: Any) -> None:
         """Change or add a task's state, and any of ``value``, ``attempts``, ``started``, ``ended``."""
-        key = {"run_id": run_id, "task": task, "iteration": _stored(iteration)}
-        self._set("tasks", key, state, columns)
+        self._set("tasks", _task_key(run_id, task, iteration), state, columns)
 
     def set_attempt(
         self, run_id: int, task: str, iteration: int | None, number: int, state: State, **columns: Any
     ) -> None:
         """Change or add an attempt: ``repair``, ``started``, ``ended``, ``exit_code``, ``failure``, ``reads``, ..."""
-        key = {"run_id": run_id, "task": task, "iteration": _stored(iteration), "number": number}
+        key = {**_task_key(run_id, task, iteration), "number": number}
         if isinstance(failure := columns.get("failure"), Failure):
             columns["failure"] = json.dumps(vars(failure))
         plain = {
@@ -379,13 +374,15 @@ class Record:
             _upsert(change, table, key, {**_columns(state), **columns})
 
 
+def _task_key(run_id: int, task: str, iteration: int | None) -> dict[str, Any]:
+    return {"run_id": run_id, "task": task, "iteration": _stored(iteration)}
+
+
 def _columns(state: State) -> dict[str, str | None]:
     return {"life_cycle": state.life_cycle, "result": state.result, "code": state.code, "message": state.message}
 
 
-def _upsert(
-    change: sqlite3.Connection, table: str, key: Mapping[str, Any], columns: Mapping[str, Any]
-) -> None:
+def _upsert(change: sqlite3.Connection, table: str, key: Mapping[str, Any], columns: Mapping[str, Any]) -> None:
     sets = ", ".join(f"{name} = ?" for name in columns)
     where = " AND ".join(f"{name} = ?" for name in key)
     done = change.execute(f"UPDATE {table} SET {sets} WHERE {where}", (*columns.values(), *key.values()))

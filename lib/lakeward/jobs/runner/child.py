@@ -56,8 +56,8 @@ def _failure(error: BaseException) -> dict[str, Any]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """Interrupt the cell that runs, else whatever runs."""
-    kernels = sys.modules.get("lakeward.workspace.kernels")
-    if not (kernels and kernels.interrupt()):
+    engine = sys.modules.get("lakeward.workspace.papermill_engine")
+    if not (engine and engine.interrupt()):
         raise KeyboardInterrupt
 
 

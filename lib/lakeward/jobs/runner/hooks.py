@@ -25,11 +25,11 @@ class Hooks:
 
     def archive(self, folder: Path) -> None:
         """Make the page of an attempt."""
-        self._worker.submit(_safely, "lakeward.jobs.archive", "finish_attempt", folder)
+        self._worker.submit(_safely, "lakeward.jobs.archive.finish", "finish_attempt", folder)
 
     def finish(self, *told: Any) -> None:
         """Complete the archive of a run, and wait until all is done."""
-        self._worker.submit(_safely, "lakeward.jobs.archive", "finish_run", *told)
+        self._worker.submit(_safely, "lakeward.jobs.archive.finish", "finish_run", *told)
         self._worker.shutdown()
 
 

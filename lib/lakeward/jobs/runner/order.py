@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lakeward.jobs.bundle.bundle import Bundle
+from lakeward.jobs.bundle.facts import job_id
 from lakeward.jobs.bundle.job import BaseTask, Job, RunJobTask
 from lakeward.jobs.record.rows import Attempt, Run
 from lakeward.workspace.dbutils import CONTEXT
@@ -33,6 +35,8 @@ class Order:
         Folder of the bundle, in which other jobs are found.
     numbers : mapping of str to int
         Numbers of the bundle's jobs, by key.
+    variables : mapping of str to str
+        Variables of the bundle that a person gave.
     """
 
     key: str
@@ -41,6 +45,7 @@ class Order:
     target: str = "dev"
     bundle: Path | None = None
     numbers: Mapping[str, int] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -78,9 +83,19 @@ class Order:
         """
         key = next((key for key, number in self.numbers.items() if str(number) == called.job_id), None)
         if key is None or self.bundle is None:
-            raise ParameterError(f"There is no job with the number {called.job_id} in the bundle of the job {self.key}.")
+            raise ParameterError(
+                f"There is no job with the number {called.job_id} in the bundle of the job {self.key}."
+            )
         given = [f"--param={name}={value}" for name, value in called.job_parameters.items()]
-        return ["-m", "lakeward", "jobs", "run", key, f"--bundle={self.bundle}", f"--target={self.target}", *given]
+        given += [f"--var={name}={value}" for name, value in self.variables.items()]
+        options = [f"--bundle={self.bundle}", f"--target={self.target}", "--started-by=RUN_JOB_TASK", *given]
+        return ["-m", "lakeward", "jobs", "run", key, *options]
+
+
+def order_of(bundle: Bundle, key: str, variables: Mapping[str, str]) -> Order:
+    """Return the order for a job of a bundle, which was read with these variables."""
+    numbers = {each: job_id(bundle.name, each) for each in bundle.jobs}
+    return Order(key, bundle.job(key), bundle.settings[key], bundle.target, bundle.root, numbers, variables)
 
 
 def work(task: BaseTask, job_parameters: Mapping[str, str]) -> dict[str, Any]:

@@ -75,7 +75,9 @@ class Processes:
         self._all: set[Process] = set()
         self._lock = threading.Lock()
 
-    def run(self, command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop) -> tuple[int, State | None]:
+    def run(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop
+    ) -> tuple[int, State | None]:
         """Run one; return its exit code, and the state that it was stopped with, if it was."""
         # The system's signal at the end of a parent means its thread: this one waits, so it outlives the process.
         with self._lock:

@@ -2,20 +2,20 @@
 
 import getpass
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import IO, Any
 
+from lakeward.jobs.archive.provenance import provenance
 from lakeward.jobs.bundle.job import Task
-from lakeward.jobs.record.record import Record, Turn, now
+from lakeward.jobs.record.record import Record, States, Turn, now
 from lakeward.jobs.record.rows import Attempt, Run, State, TaskRun
 from lakeward.jobs.record.states import LifeCycle, Result, Started
 from lakeward.jobs.runner.hooks import Hooks
 from lakeward.jobs.runner.order import Order
 from lakeward.jobs.runner.outcomes import Ended, decide, result_of
 from lakeward.jobs.runner.processes import Processes
-from lakeward.jobs.archive.provenance import provenance
 from lakeward.jobs.runner.slots import Slots
 from lakeward.jobs.runner.stop import CANCELED, Stop
 from lakeward.jobs.runner.tasks import Floor, run_task
@@ -43,16 +43,16 @@ class NotRepairable(LakewardError):
 class Runner:
     """Runs a job once.
 
-    Parameters
+    Attributes
     ----------
     show : callable
-        Called whenever something has changed.
+        Called now and then with the run and its tasks, to show them.
     """
 
-    def __init__(self, record: Record, order: Order, show: Show = lambda run, tasks: None) -> None:
+    def __init__(self, record: Record, order: Order) -> None:
+        self.show: Show = lambda run, tasks: None
         self._record = record
         self._order = order
-        self._show = show
         self._hooks = Hooks()
         self._processes = Processes()
         self._stop = Stop()
@@ -88,27 +88,14 @@ class Runner:
             target=self._order.target,
             started_by=started_by,
             user=getpass.getuser(),
-            provenance=provenance(self._order.bundle or Path.cwd()),
+            provenance={**provenance(self._order.bundle or Path.cwd()), "variables": dict(self._order.variables)},
             parent=parent,
             turn=Turn(self._order.job.max_concurrent_runs, self._order.job.queue.enabled),
             claim=self._claim,
         )
 
-    def run(self, run: Run) -> Run:
-        """Run what `start` has noted, and return the run as it ended."""
-        try:
-            if run.state.life_cycle is LifeCycle.SKIPPED:
-                return self._finish(run.run_id, run.state)
-            if not (self._turn(run) and self._record.begin(run.run_id)):
-                return self._finish(run.run_id, self._stop.reason or CANCELED)
-            tasks = {(task.task_key, None): State(LifeCycle.BLOCKED) for task in self._order.job.tasks}
-            self._record.set_tasks(run.run_id, tasks)
-            return self._go(run.run_id)
-        finally:
-            self._release()
-
-    def repair(self, run_id: int, given: Mapping[str, str]) -> Run:
-        """Run again what did not succeed in a run, and what depends on it; keep the rest as it is.
+    def start_repair(self, run_id: int, given: Mapping[str, str]) -> Run:
+        """Note that a run is repaired: what did not succeed is to run again, and what depends on it; the rest stays.
 
         Raises
         ------
@@ -116,21 +103,33 @@ class Runner:
             If the run succeeded, or never ran.
         Busy
             If it runs, or as many runs of the job as may.
+        EventNotRecorded
+            If that could not be written; then nothing changes.
         """
         reconcile(self._record)
         run = self._record.run(run_id)
-        if run.state.result is Result.SUCCESS or run.state.life_cycle is LifeCycle.SKIPPED:
+        if run.state.result in (Result.SUCCESS, Result.MAXIMUM_CONCURRENT_RUNS_REACHED):
             raise NotRepairable(f"The run {run_id} is {run.state}: there is nothing to repair.")
         parameters = self._order.parameters({**_known(run.parameters, self._order), **given})
         self._claim(run.folder)
         try:
             again = _again(self._order, self._record.tasks(run_id))
             self._tell("jobs.run.repaired", f"{self._order.key}/{run_id}", tasks=sorted(again))
-            if not self._record.begin(run_id, parameters, self._order.job.max_concurrent_runs):
+            if not self._record.begin_repair(run_id, parameters, self._order.job.max_concurrent_runs, _blocked(again)):
                 raise Busy(f"As many runs of the job {self._order.key} as may are running. Wait for one to end.")
-            blocked = {(key, None): State(LifeCycle.BLOCKED) for key in again}
-            self._record.set_tasks(run_id, blocked, started=None, ended=None)
-            return self._go(run_id)
+        except BaseException:
+            self._release()
+            raise
+        return self._record.run(run_id)
+
+    def run(self, run: Run) -> Run:
+        """Run what `start` or `start_repair` has noted, and return the run as it ended."""
+        try:
+            if run.state.life_cycle is LifeCycle.SKIPPED:
+                return self._finish(run.run_id, run.state)
+            if not self._turn(run):
+                return self._finish(run.run_id, self._stop.reason or CANCELED)
+            return self._go(run.run_id)
         finally:
             self._release()
 
@@ -155,7 +154,9 @@ class Runner:
             reconcile(self._record)
             if not self._record.take_turn(run.run_id, run.job, limit):
                 self._stop.pause(_LOOK_S)
-        return True
+        if run.state.life_cycle is LifeCycle.RUNNING:
+            return True
+        return self._record.begin(run.run_id, _blocked(task.task_key for task in self._order.job.tasks))
 
     def _go(self, run_id: int) -> Run:
         """Run the tasks that are not ended yet, each as soon as those before it have."""
@@ -163,13 +164,9 @@ class Runner:
         run = self._record.run(run_id)
         self._hooks.notify("start", self._order.job, run, None)
         slots = Slots(self._record.folder / "slots", settings().parallel_tasks)
-        floor = Floor(
-            self._record, run, self._order, self._stop, slots, self._processes, self._archive
-        )
+        floor = Floor(self._record, run, self._order, self._stop, slots, self._processes, self._archive)
         rows = {row.task: row for row in self._record.tasks(run_id) if row.iteration is None}
-        self._ended = {
-            key: Ended(row.state, row.value) for key, row in rows.items() if row.state.life_cycle.ended
-        }
+        self._ended = {key: Ended(row.state, row.value) for key, row in rows.items() if row.state.life_cycle.ended}
         with ThreadPoolExecutor(_THREADS) as pool:
             self._schedule(floor, pool)
         states = {task.task_key: self._ended[task.task_key].state for task in self._order.job.tasks}
@@ -183,7 +180,7 @@ class Runner:
             for task in self._ready(left, floor.run):
                 self._hooks.notify("start", self._order.job, floor.run, self._row(floor.run, task.task_key))
                 going_on[pool.submit(run_task, floor, task)] = task.task_key
-            self._show(floor.run, self._record.tasks(floor.run.run_id))
+            self.show(floor.run, self._record.tasks(floor.run.run_id))
             done, _ = wait(going_on, timeout=_TICK_S, return_when=FIRST_COMPLETED)
             self._processes.tick()
             for future in done:
@@ -228,9 +225,13 @@ class Runner:
         good = state.result in (Result.SUCCESS, Result.SUCCESS_WITH_FAILURES)
         self._tell("jobs.run.ended", f"{run.job}/{run_id}", result=str(state))
         self._hooks.notify("success" if good else "failure", self._order.job, run, None)
-        self._show(run, self._record.tasks(run_id))
+        self.show(run, self._record.tasks(run_id))
         self._hooks.finish(self._record, run_id)
         return run
+
+
+def _blocked(tasks: Iterable[str]) -> States:
+    return {(task, None): State(LifeCycle.BLOCKED) for task in tasks}
 
 
 def _known(parameters: Mapping[str, str], order: Order) -> dict[str, str]:

@@ -73,9 +73,7 @@ def _close(record: Record, run: Run) -> None:
     record.set_run(run.run_id, CANCELED if canceled else LOST, ended=now())
 
 
-def conclude(
-    record: Record, attempt: Attempt, exit_code: int | None, stopped: State | None, **columns: Any
-) -> State:
+def conclude(record: Record, attempt: Attempt, exit_code: int | None, stopped: State | None, **columns: Any) -> State:
     """Note how an attempt ended, by what its process wrote and its exit code, and return the state.
 
     Parameters

@@ -1,0 +1,38 @@
+"""A run that is a task of another run: it ends with that one's process, and tells it how it ended."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakeward.jobs.record.rows import Run
+from lakeward.jobs.record.states import Result
+from lakeward.jobs.runner.truth import OUTCOME
+from lakeward.workspace.dbutils import end_with_parent, replace_text
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Where a run is nested: the folder of the attempt whose process it is; in none if it is a run by itself."""
+
+    folder: Path | None
+    parent: tuple[int, str] | None
+
+    @classmethod
+    def of(cls, folder: Path | None) -> "Nested":
+        """Read from an attempt's folder which run and task it belongs to."""
+        if folder is None:
+            return cls(None, None)
+        told = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+        end_with_parent(told["process"])
+        run_id, task = told["parent"]
+        return cls(folder, (run_id, task))
+
+    def end(self, run: Run) -> None:
+        """Write how the run ended."""
+        if self.folder is None:
+            return
+        success = run.state.result in (Result.SUCCESS, Result.SUCCESS_WITH_FAILURES)
+        message = f"Run {run.run_id} of the job {run.job} ended as {run.state}. lakeward jobs show {run.run_id}"
+        failure = None if success else {"error": "RunFailed", "message": message}
+        told = {"success": success, "code": 0 if success else 1, "run_id": run.run_id, "failure": failure}
+        replace_text(self.folder / OUTCOME, json.dumps(told))

@@ -1,0 +1,104 @@
+"""How papermill runs the cells of a notebook here: until one of them ends it, and knowing of a kernel's death."""
+
+import ast
+import json
+import signal
+from pathlib import Path
+from typing import Any, ClassVar
+
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+
+from lakeward.workspace.errors import NotebookFailed
+from lakeward.workspace.kernels import RunningInterpreter
+from lakeward.workspace.scrub import NO_TEXT
+
+_ASK = "__import__('lakeward.workspace.dbutils', fromlist=['_']).last_failure()"
+
+
+class Client(PapermillNotebookClient):
+    """Runs cells until one ends the notebook, and tells how it ended."""
+
+    last: ClassVar["Client"]
+    """The one of this process that ran cells last."""
+    exit_value: str | None = None
+    failure: NotebookFailed | None = None
+
+    def papermill_execute_cells(self) -> None:
+        """Run the cells in turn, as papermill does, but let a notebook end itself, and know of a kernel's death."""
+        Client.last = self
+        for index, cell in enumerate(self.nb.cells):
+            self.nb_man.cell_start(cell, index)
+            try:
+                self.execute_cell(cell, index)
+            except (CellExecutionError, DeadKernelError) as error:
+                self._end(index, error)
+                return
+            finally:
+                self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+    def _end(self, index: int, error: Exception) -> None:
+        """Note why the cells end here."""
+        cell = self.nb.cells[index]
+        name = Path(self.nb.metadata.papermill["input_path"]).name
+        number = index + 1 - any(_is_injected(before) for before in self.nb.cells[:index])
+        if isinstance(error, DeadKernelError):
+            self.failure = NotebookFailed.died(name, number, self._end_of_kernel())
+        else:
+            told = self._ask()
+            if "exit_value" in told or told.get("exit_code") == 0:
+                self.exit_value = told.get("exit_value")
+                cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
+                return
+            lines, line = cell.source.splitlines(), told.get("line") or 0
+            source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+            raised = told.get("error", getattr(error, "ename", type(error).__name__))
+            code = told.get("exit_code", 1)
+            self.failure = NotebookFailed(name, number, raised, told.get("message", NO_TEXT), source, code)
+        self.nb_man.cell_exception(cell, cell_index=index)
+
+    def _ask(self) -> dict[str, Any]:
+        """Ask the kernel about the last error; empty if it can't tell any more."""
+        for _ in range(2):  # a request that comes right after an error may be dropped
+            reply = self.wait_for_reply(
+                self.kc.execute("", silent=True, store_history=False, user_expressions={"told": _ASK})
+            )
+            told = reply["content"].get("user_expressions", {}).get("told", {}) if reply else {}
+            if told.get("status") == "ok":
+                return dict(json.loads(ast.literal_eval(told["data"]["text/plain"])))
+        return {}
+
+    def _end_of_kernel(self) -> int:
+        """Return how the dead kernel's process ended: its exit code, or the negative number of a signal."""
+        process = getattr(self.km.provisioner, "process", None)
+        return process.wait() if process else 1
+
+
+def _is_injected(cell: Any) -> bool:
+    return "injected-parameters" in cell.metadata.get("tags", [])
+
+
+class Engine(NBClientEngine):
+    """Papermill's own way to run a notebook, with `Client`."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, kernel: RunningInterpreter, start_timeout: int = 60, **options: Any
+    ) -> None:
+        """Run the notebook of papermill's manager in a kernel that was started for it, and end that."""
+        Client(nb_man, km=kernel, startup_timeout=start_timeout, timeout=None).execute(cleanup_kc=True)
+
+
+ENGINE = "lakeward"
+papermill_engines.register(ENGINE, Engine)
+
+
+def interrupt() -> bool:
+    """Interrupt the cell that runs now, as Ctrl-C does; False if no kernel runs."""
+    last = getattr(Client, "last", None)
+    process = getattr(last.km.provisioner, "process", None) if last and last.km else None
+    if process is None or process.poll() is not None:
+        return False
+    process.send_signal(signal.SIGINT)
+    return True
