@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in $(PYTHONS); do \
 
 NOTEBOOKS := git ls-files -z --cached --others --exclude-standard '*.ipynb'
 
-.PHONY: help setup demo test lint format bench lab lock clean
+.PHONY: help setup demo test lint format bench up lock clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -42,8 +42,8 @@ bench: $(READY)  ## Measure what one image costs on this machine
 	@$(BIN)/python tests/benchmarks/imaging.py
 	@$(BIN)/python tests/benchmarks/commands.py
 
-lab: $(READY)  ## Open JupyterLab on the notebooks
-	@LAKEWARD_HOME=$${LAKEWARD_HOME:-$(CURDIR)/lakehouse} $(BIN)/jupyter lab --notebook-dir=notebooks
+up: $(READY)  ## Open the workspace: its page of jobs, runs and tables, JupyterLab, MLflow
+	@$(BIN)/lakeward up
 
 lock: $(READY)  ## Resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra local --extra dev --upgrade --quiet \

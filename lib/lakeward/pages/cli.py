@@ -7,7 +7,10 @@ import typer
 
 from lakeward.workspace.console import Json, print_either
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def up(
     context: typer.Context,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages; the next free one if taken.")] = 8765,
