@@ -33,19 +33,20 @@ def check(bundle: Bundle, job: str | None = None, parameters: Mapping[str, str] 
     given = dict(parameters or {})
     keys = _with_those_it_runs(bundle, job) if job else list(bundle.jobs)
     faults = list(_loops(bundle, keys))
+    unreadable: list[Fault] = []
     for key in keys:
         wrong = list(graph_faults(bundle, key))
         faults += wrong
         # What is upstream is known only in a graph that holds.
         faults += [] if wrong else reference_faults(bundle, key)
-        faults += resource_faults(bundle, key)
+        unreadable += resource_faults(bundle, key)
     if job:
         declared = {parameter.name for parameter in bundle.job(job).parameters}
         unknown = [name for name in given if name not in declared]
         faults += [bundle.fault(job, text=f"it has no parameter {name}{hint(name, declared)}") for name in unknown]
-    if not faults:
+    if not unreadable:
         faults += parameter_faults(bundle, {key: given if key == job else {} for key in keys})
-    if faults:
+    if faults := faults + unreadable:
         raise BundleRefused(faults)
 
 
