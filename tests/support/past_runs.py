@@ -75,7 +75,7 @@ FAILURE = Failure(
 )
 NOTEBOOK = """<!doctype html><html><head><meta charset="utf-8"><title>01_ingest</title>
 <style>body {{ font: 14px sans-serif; margin: 24px }} pre {{ background: #f4f4f4; padding: 8px }}
-#failed pre {{ background: #fdecec }}</style></head>
+#papermill-error-cell pre {{ background: #fdecec }}</style></head>
 <body><h1>Ingest</h1>{cells}</body></html>"""
 
 
@@ -141,7 +141,7 @@ def archive(folder: Path, failure: Failure | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lines = [f"2026-11-22 02:30:{second:02} cell {second // 4 + 1} of 9" for second in range(0, 36, 4)]
     broken = (
-        f'<div id="failed"><h2>Cell 4</h2><pre>{failure.source}</pre><pre>{failure.error}</pre></div>'
+        f'<div id="papermill-error-cell"><h2>Cell 4</h2><pre>{failure.source}</pre><pre>{failure.error}</pre></div>'
         if failure
         else ""
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def create_app(
     tables: "Callable[[], Sequence[Table]]",
-    bundle_root: Path,
+    bundle_root: Path | None,
     *,
     token: str,
     target: str | None = None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lakeward.jobs.bundle.cli import Root, Target
 from lakeward.workspace.console import Json, print_either
 
 app = typer.Typer(add_completion=False)
@@ -14,7 +15,8 @@ app = typer.Typer(add_completion=False)
 def up(
     context: typer.Context,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages; the next free one if taken.")] = 8765,
-    bundle: Annotated[Path, typer.Option(help="Folder of the job files.")] = Path("jobs"),
+    root: Root = None,
+    target: Target = None,
     notebooks: Annotated[Path, typer.Option(help="Folder of the notebooks.")] = Path("notebooks"),
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the addresses.")] = False,
     no_lab: Annotated[bool, typer.Option("--no-lab", help="Leave JupyterLab out.")] = False,
@@ -27,8 +29,8 @@ def up(
     """
     from lakeward.pages.workspace import Wanted, running
 
-    folders = bundle.absolute(), notebooks.absolute()
-    with running(Wanted(context.obj, *folders, port, lab=not no_lab, mlflow=not no_mlflow)) as workspace:
+    wanted = Wanted(context.obj, root, target, notebooks.absolute(), port, lab=not no_lab, mlflow=not no_mlflow)
+    with running(wanted) as workspace:
         lines = [f"{name:10}  {address}" for name, address in workspace.addresses.items()]
         print_either(workspace.addresses, json, "\n".join([*lines, "Ctrl-C ends all of them."]))
         if not no_browser:

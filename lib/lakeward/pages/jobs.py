@@ -10,15 +10,15 @@ from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Run
 from lakeward.jobs.record.states import Started
 from lakeward.jobs.runner.launch import launch
+from lakeward.jobs.schedule import upcoming
+from lakeward.jobs.schedule.upcoming import Upcoming
 from lakeward.pages.drawings import durations, of_job
 from lakeward.pages.forms import fields
 from lakeward.pages.rendering import page, redirect
-from lakeward.pages.schedules import next_fire, paused, told
+from lakeward.pages.schedules import told
 from lakeward.pages.security import Form
 from lakeward.pages.site import Here, Site
 from lakeward.workspace.errors import ConfigurationError
-from lakeward.workspace.events import Event
-from lakeward.workspace.events import record as tell
 
 router = APIRouter()
 
@@ -42,14 +42,18 @@ class Line:
 def list_jobs(request: Request, site: Here) -> Response:
     """Show all jobs, and those that are gone but have run."""
     record = site.record()
+    jobs: Mapping[str, Job] = {}
+    starts: dict[str, Upcoming] = {}
+    fault = ""
     try:
-        jobs, fault = site.bundle().jobs, ""
+        jobs, starts = site.bundle().jobs, _starts(site, record)
     except ConfigurationError as error:
-        jobs, fault = {}, str(error)
+        fault = str(error)
     last = record.last_runs(SQUARES)
     keys = [*jobs, *sorted(last.keys() - jobs.keys())]
-    lines = [_line(key, jobs.get(key), record, last.get(key, [])) for key in keys]
-    return page(request, "jobs.html", lines=lines, fault=fault, squares=SQUARES)
+    lines = [_line(key, jobs.get(key), starts.get(key), last.get(key, [])) for key in keys]
+    idle = any(start.times for start in starts.values()) and not upcoming.is_running()
+    return page(request, "jobs.html", lines=lines, fault=fault, squares=SQUARES, idle=idle)
 
 
 @router.get("/jobs/{job}", name="job")
@@ -60,7 +64,7 @@ def show_job(request: Request, site: Here, job: str) -> Response:
     return page(
         request,
         "job.html",
-        line=_line(job, found, record, runs),
+        line=_line(job, found, _starts(site, record).get(job), runs),
         graph=of_job(found),
         bars=durations(runs[:SQUARES]),
     )
@@ -88,19 +92,21 @@ def start_run(request: Request, site: Here, job: str, form: Form) -> Response:
 def pause(request: Request, site: Here, job: str, form: Form) -> Response:
     """Pause a job's schedule here, or let it go on."""
     site.job(job)
-    stop = form.get("paused") == "true"
-    tell(Event(type=f"jobs.schedule.{'paused' if stop else 'resumed'}", object=job))
-    site.record().set_job(job, paused=int(stop))
+    change = upcoming.pause if form.get("paused") == "true" else upcoming.unpause
+    change(job)
     return redirect(
         request, "job" if form.get("back") == "job" else "jobs", **({"job": job} if form.get("back") == "job" else {})
     )
 
 
-def _line(key: str, job: Job | None, record: Record, runs: list[Run]) -> Line:
-    if job is None:
-        return Line(key, None, "", False, None, runs)
-    state = record.job(key)
-    return Line(key, job, told(job), paused(job, state), next_fire(job, state), runs)
+def _starts(site: Site, record: Record) -> dict[str, Upcoming]:
+    return {one.job: one for one in upcoming.next_fires(site.bundle(), record)}
+
+
+def _line(key: str, job: Job | None, next_one: Upcoming | None, runs: list[Run]) -> Line:
+    if job is None or next_one is None:
+        return Line(key, job, "", False, None, runs)
+    return Line(key, job, told(job), next_one.paused, next(iter(next_one.times), None), runs)
 
 
 def _form(request: Request, site: Site, key: str, given: Mapping[str, str], status: int = 200) -> Response:

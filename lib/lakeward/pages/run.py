@@ -9,11 +9,12 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Attempt, TaskRun
-from lakeward.jobs.runner.launch import cancel, launch_repair
+from lakeward.jobs.runner.cancel import cancel
+from lakeward.jobs.runner.launch import launch_repair
 from lakeward.pages import states
 from lakeward.pages.drawings import of_run, timeline
 from lakeward.pages.rendering import page, redirect
-from lakeward.pages.security import ARCHIVE_POLICY, Form
+from lakeward.pages.security import ARCHIVE_POLICY, FRAMED_ARCHIVE_POLICY, Form
 from lakeward.pages.site import Here, NotFound
 
 router = APIRouter()
@@ -56,7 +57,7 @@ def repair_run(request: Request, site: Here, run_id: int, form: Form) -> Respons
 @router.post("/runs/{run_id}/cancel", name="cancel")
 def cancel_run(request: Request, site: Here, run_id: int, form: Form) -> Response:
     """Stop a run."""
-    cancel(site.record().run(run_id).run_id)
+    cancel(site.record(), run_id, wait_s=0)
     return redirect(request, "run", run_id=run_id)
 
 
@@ -88,15 +89,19 @@ def show_task(
 
 
 @router.get("/runs/{run_id}/tasks/{task}/notebook", name="notebook")
-def show_notebook(site: Here, run_id: int, task: str, attempt: int, iteration: int | None = None) -> Response:
-    """Serve the notebook as it ran, in which nothing may run now."""
+def show_notebook(
+    request: Request, site: Here, run_id: int, task: str, attempt: int, iteration: int | None = None
+) -> Response:
+    """Serve the notebook as it ran; inside a page its charts are drawn, on its own nothing in it runs."""
     record = site.record()
     tried = (one for one in record.attempts(run_id) if (one.task, one.iteration) == (task, iteration))
     found = next((one for one in tried if one.number == attempt), None)
     file = _inside(record, found.folder / "notebook.html") if found else None
     if file is None:
         raise NotFound(f"There is no notebook of this try at {task}.")
-    return HTMLResponse(file.read_bytes(), headers={"Content-Security-Policy": ARCHIVE_POLICY})
+    framed = request.headers.get("sec-fetch-dest") == "iframe"
+    policy = FRAMED_ARCHIVE_POLICY if framed else ARCHIVE_POLICY
+    return HTMLResponse(file.read_bytes(), headers={"Content-Security-Policy": policy})
 
 
 @router.get("/runs/{run_id}/log", name="log")

@@ -22,10 +22,14 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-ARCHIVE_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'"
+_SEALED = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; form-action 'none'; base-uri 'none';"
+    " webrtc 'block'; frame-ancestors 'self'"
 )
+ARCHIVE_POLICY = f"sandbox; {_SEALED}"
 """For what notebooks have shown: nothing in it runs, is sent, or is fetched from anywhere."""
+FRAMED_ARCHIVE_POLICY = f"sandbox allow-scripts; {_SEALED}; script-src 'unsafe-inline'"
+"""The same inside a page of ours, which lets a frame lead nowhere else: there, scripts may draw the charts."""
 
 _HEADERS = {
     "Content-Security-Policy": POLICY,

@@ -16,6 +16,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from lakeward.workspace.errors import LakewardError
+from lakeward.workspace.tracking import folder as store
+from lakeward.workspace.tracking import tracking_uri
 
 HOST = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1
@@ -128,8 +130,8 @@ def jupyterlab(notebooks: Path, port: int, token: str, folder: Path, tiles: Mapp
     return Service("JupyterLab", command, address, folder / "jupyterlab.log", {"JUPYTER_TOKEN": token})
 
 
-def mlflow(port: int, others: Sequence[int], store: Path, folder: Path) -> Service:
-    """Return MLflow's server on the lakehouse's own store; JupyterLab's proxy shows it on `others`."""
+def mlflow(port: int, others: Sequence[int], folder: Path) -> Service:
+    """Return MLflow's server on the store that notebooks write to; JupyterLab's proxy shows it on `others`."""
     origins = ",".join(f"http://{host}:{one}" for one in (port, *others) for host in (HOST, "localhost"))
     command = [
         sys.executable,
@@ -139,21 +141,16 @@ def mlflow(port: int, others: Sequence[int], store: Path, folder: Path) -> Servi
         f"--host={HOST}",
         f"--port={port}",
         "--workers=1",
-        f"--backend-store-uri={store_address(store)}",
-        f"--default-artifact-root={(store / 'artifacts').as_uri()}",
+        f"--backend-store-uri={tracking_uri()}",
+        f"--default-artifact-root={(store() / 'artifacts').as_uri()}",
         "--no-serve-artifacts",
         f"--allowed-hosts={HOST}:*,localhost:*",
         f"--cors-allowed-origins={origins}",
         "--x-frame-options=DENY",
     ]
     # Its own job runner, eight more processes, is for what Lakeward doesn't use.
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     return Service("MLflow", command, f"http://{HOST}:{port}", folder / "mlflow.log", quiet)
-
-
-def store_address(store: Path) -> str:
-    """Return the address of MLflow's store, which notebooks write to also when its server does not run."""
-    return f"sqlite:///{store / 'mlflow.db'}"
 
 
 def tile(title: str, port: int, headers: Mapping[str, str] | None = None) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
-from lakeward.jobs.bundle.bundle import Bundle, load
+from lakeward.jobs.bundle.bundle import Bundle, find_root, load
 from lakeward.jobs.bundle.job import Job
 from lakeward.jobs.bundle.models import notebook_models
 from lakeward.jobs.record.record import Record
@@ -31,8 +31,8 @@ class Site:
     ----------
     tables : callable
         Gives the declared tables; the roof, which knows the areas, hands it down.
-    root : Path
-        Folder of the bundle.
+    root : Path or None
+        Folder of the bundle; looked for from the current folder if not given.
     target : str or None
         Target of the bundle; its default if not given.
     token : str
@@ -42,12 +42,11 @@ class Site:
     """
 
     tables: "Callable[[], Sequence[Table]]"
-    root: Path
+    root: Path | None
     target: str | None
     token: str
     links: Mapping[str, str] = field(default_factory=dict)
     _bundle: tuple[object, Bundle] | None = None
-    _models: dict[tuple[Path, int], dict[str, Any]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def record(self) -> Record:
@@ -65,26 +64,23 @@ class Site:
             If anything is wrong with them.
         """
         with self._lock:
-            now = _state_of(self.root)
+            root = self.root or find_root()
+            now = _state_of(root)
             if self._bundle is None or self._bundle[0] != now:
-                self._bundle = now, load(self.root, self.target)
+                self._bundle = now, load(root, self.target)
             return self._bundle[1]
 
     def job(self, key: str) -> Job:
         """Return a job of the bundle."""
-        bundle = self.bundle()
-        if key not in bundle.jobs:
-            raise NotFound(f"There is no job {key} in {bundle.root}.")
-        return bundle.jobs[key]
+        jobs = self.bundle().jobs
+        if key not in jobs:
+            raise NotFound(f"There is no job {key} in the bundle.")
+        return jobs[key]
 
     def models(self, job: Job) -> list[dict[str, Any]]:
-        """Return the schemas of the parameters that the job's notebooks take; each notebook is read once."""
+        """Return the schemas of the parameters that the job's notebooks take."""
         paths = [Path(task.notebook_task.notebook_path) for task in job.every_task() if task.notebook_task]
-        with self._lock:
-            wanted = {path: (path, path.stat().st_mtime_ns) for path in paths if path.is_file()}
-            if missing := [path for path, key in wanted.items() if key not in self._models]:
-                self._models.update((wanted[path], schema) for path, schema in notebook_models(missing).items())
-            return [self._models[key] for key in wanted.values() if key in self._models]
+        return list(notebook_models(paths).values())
 
     def table_names(self) -> set[str]:
         """Return the names of the declared tables."""

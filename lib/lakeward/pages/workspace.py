@@ -19,6 +19,7 @@ from lakeward.pages.services import HOST, Service
 from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.settings import settings
+from lakeward.workspace.tracking import tracking_environment
 
 if TYPE_CHECKING:
     from lakeward.workspace.tables import Table
@@ -36,14 +37,17 @@ class Wanted:
     ----------
     tables : callable
         Gives the declared tables.
-    bundle, notebooks : Path
-        Folders of the job files and of the notebooks.
+    bundle : Path or None
+        Folder of the job files; looked for from the current folder if not given.
+    notebooks : Path
+        Folder of the notebooks.
     port : int
         Port of the pages; the next free one if it is taken.
     """
 
     tables: "Callable[[], Sequence[Table]]"
-    bundle: Path
+    bundle: Path | None
+    target: str | None
     notebooks: Path
     port: int
     lab: bool
@@ -118,17 +122,13 @@ def _listening(port: int) -> socket.socket:
 def _services(wanted: Wanted, folder: Path, token: str, port: int) -> list[Service]:
     """JupyterLab and MLflow, as far as they are wanted."""
     # A notebook runs in a folder of its own, and must find the same lakehouse there.
-    os.environ["LAKEWARD_HOME"] = str(settings().home)
+    os.environ.update({"LAKEWARD_HOME": str(settings().home), **tracking_environment()})
     lab = services.free_port(JUPYTER_PORT, (port,))
     flow = services.free_port(MLFLOW_PORT, (port, lab))
     tiles = {"lakeward": services.tile("Lakeward", port, {"Authorization": f"token {token}"})}
     made = []
     if wanted.mlflow:
-        store = settings().home / "mlflow"
-        store.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.environ.setdefault("MLFLOW_TRACKING_URI", services.store_address(store))
-        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-        made.append(services.mlflow(flow, (lab,) if wanted.lab else (), store, folder))
+        made.append(services.mlflow(flow, (lab,) if wanted.lab else (), folder))
         tiles["mlflow"] = services.tile("MLflow", flow)
     if wanted.lab:
         made.append(services.jupyterlab(wanted.notebooks, lab, secrets.token_urlsafe(32), folder, tiles))
@@ -141,7 +141,7 @@ def _serve(wanted: Wanted, token: str, listening: socket.socket, links: Mapping[
 
     from lakeward.pages.app import create_app
 
-    app = create_app(wanted.tables, wanted.bundle, token=token, links=links)
+    app = create_app(wanted.tables, wanted.bundle, target=wanted.target, token=token, links=links)
     config = uvicorn.Config(app, log_level="warning", proxy_headers=False, server_header=False, lifespan="off")
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, args=([listening],), daemon=True)
