@@ -47,7 +47,9 @@ def test_a_notebook_without_a_model_has_the_names_of_its_cell(notebook: Notebook
     assert notebook_models([path])[path]["properties"]["n"] == {"title": "n", "default": 3}
 
 
-def test_what_was_read_is_kept_until_the_notebook_changes(notebook: NotebookOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_read_is_kept_until_the_notebook_changes(
+    notebook: NotebookOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = notebook("plain", {"n": 3})
     first = notebook_models([path])
     with monkeypatch.context() as patch:
@@ -101,7 +103,9 @@ def test_parameters_that_nobody_declares_are_refused(write: Write, notebook: Not
 
 def test_values_that_do_not_fit_are_refused_where_they_are_given(write: Write) -> None:
     explore = ("e", EXPLORE, "base_parameters: {condition: '{{job.run_id}}'}")
-    root = write(_job(explore, ("f", INGEST, "base_parameters: {tiles: 99}"), parameters="[{name: pictures, default: 0}]"))
+    root = write(
+        _job(explore, ("f", INGEST, "base_parameters: {tiles: 99}"), parameters="[{name: pictures, default: 0}]")
+    )
     assert _refused(root) == [
         "jobs/a.job.yml:7: the parameters do not fit 01_ingest.ipynb: tiles: Input should be less than or equal to 64",
         "jobs/a.job.yml:8: the parameters do not fit 02_explore.ipynb: pictures: "

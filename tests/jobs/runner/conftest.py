@@ -1,4 +1,4 @@
-"""A record of the test's own, and jobs made of notebooks that a test writes."""
+"""A record of the test's own, and jobs made of notebooks and programs that a test writes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from running import order
 
-from lakeward.jobs.bundle.job import Job
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Run
-from lakeward.jobs.runner.order import Order
 from lakeward.jobs.runner.runner import Runner
+
+Write = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -21,21 +22,30 @@ def record(home: Path) -> Record:
 
 
 @pytest.fixture
-def notebook(tmp_path: Path) -> Callable[..., str]:
-    """Writes a notebook; the first cell is its parameters."""
+def notebook(tmp_path: Path) -> Write:
+    """Writes a notebook, whose first cell is its parameters, and returns the task that runs it."""
 
-    def write(name: str, parameters: str, *cells: str) -> str:
+    def write(key: str, parameters: str, *cells: str, given: dict[str, str] | None = None, **task: Any) -> Any:
         first = new_code_cell(parameters, metadata={"tags": ["parameters"]})
-        path = tmp_path / f"{name}.ipynb"
+        path = tmp_path / f"{key}.ipynb"
         nbformat.write(new_notebook(cells=[first, *map(new_code_cell, cells)]), path)
-        return str(path)
+        kind = {"notebook_path": str(path), "base_parameters": given or {}}
+        return {"task_key": key, "notebook_task": kind, **task}
 
     return write
 
 
-def order(*tasks: dict[str, Any], **job: Any) -> Order:
-    settings = {"name": "A job", "tasks": list(tasks), **job}
-    return Order("a_job", Job.model_validate(settings), settings)
+@pytest.fixture
+def program(tmp_path: Path) -> Write:
+    """Writes a program, and returns the task that runs it: far quicker than a notebook."""
+
+    def write(key: str, text: str = "", *arguments: str, **task: Any) -> Any:
+        path = tmp_path / f"{key}.py"
+        path.write_text(text)
+        kind = {"python_file": str(path), "parameters": list(arguments)}
+        return {"task_key": key, "spark_python_task": kind, **task}
+
+    return write
 
 
 @pytest.fixture

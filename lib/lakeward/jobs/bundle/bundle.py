@@ -1,5 +1,6 @@
 """Reading a bundle: ``databricks.yml`` and the job files that it includes, for one of its targets."""
 
+import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,10 @@ class Bundle:
         By resource key; each path is absolute and local.
     settings : mapping of str to dict
         The same as the Jobs API words it: defaults left out, paths as seen from the folder that `root` is in.
+    workspace : mapping
+        What it says of the workspace that it is deployed to: host, profile, paths.
+    nodes : mapping of str to Node
+        The jobs with the places of their values.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Bundle:
     targets: list[str]
     jobs: Mapping[str, Job]
     settings: Mapping[str, dict[str, Any]]
+    workspace: Mapping[str, Any]
     nodes: Mapping[str, Node]
 
     def job(self, key: str) -> Job:
@@ -83,7 +89,9 @@ def find_root(start: Path | None = None) -> Path:
     raise ConfigurationError(f"No {FILES[0]} in {start}, above it, or in a folder jobs there. Name its folder.")
 
 
-def load(root: Path, target: str | None = None, variables: Mapping[str, str] | None = None) -> Bundle:
+def load(
+    root: Path, target: str | None = None, variables: Mapping[str, str] | None = None, user: str | None = None
+) -> Bundle:
     """Read a bundle for one of its targets.
 
     Parameters
@@ -94,6 +102,8 @@ def load(root: Path, target: str | None = None, variables: Mapping[str, str] | N
         None for the one marked as default, or the only one.
     variables : mapping of str to str
         What ``--var`` says.
+    user : str or None
+        Name of the workspace's user that it is deployed by; None for this machine's user.
 
     Raises
     ------
@@ -107,7 +117,9 @@ def load(root: Path, target: str | None = None, variables: Mapping[str, str] | N
     found = values(tree, targets[chosen], variables or {}, root, chosen)
     tree = overlay(tree, targets[chosen], root.parent)
     name = str(tree.get("bundle", "name").value)
-    references = References(facts_of(tree, found, name, chosen, root), tree.get("variables").entries, root)
+    references = References(
+        facts_of(tree, found, name, chosen, root, user or getpass.getuser()), tree.get("variables").entries, root
+    )
     presets = references.fill(presets_of(tree, targets[chosen]))
     nodes: dict[str, Node] = {}
     jobs: dict[str, Job] = {}
@@ -120,4 +132,5 @@ def load(root: Path, target: str | None = None, variables: Mapping[str, str] | N
     if references.faults or faults:
         raise BundleRefused([*references.faults, *faults])
     settings = {key: settings_of(job, root.parent) for key, job in jobs.items()}
-    return Bundle(name, root, chosen, list(targets), jobs, settings, nodes)
+    workspace = tree.get("workspace").plain() or {}
+    return Bundle(name, root, chosen, list(targets), jobs, settings, workspace, nodes)

@@ -1,6 +1,5 @@
 """What references ``${...}`` may name beside variables, with a local meaning for what a workspace would say."""
 
-import getpass
 import hashlib
 import re
 import subprocess
@@ -17,7 +16,12 @@ def job_id(bundle: str, key: str) -> int:
     return int.from_bytes(digest[:8]) >> 1
 
 
-def facts_of(tree: Node, variables: Mapping[str, Node], name: str, target: str, root: Path) -> Node:
+def short_name(user: str) -> str:
+    """Return what is before the @, in lower case, with one _ for whatever is no letter or digit."""
+    return re.sub(r"[\W_]+", "_", user.partition("@")[0].lower()).strip("_")
+
+
+def facts_of(tree: Node, variables: Mapping[str, Node], name: str, target: str, root: Path, user: str) -> Node:
     """Return what references may name, with a local meaning for what a workspace would say."""
     nowhere = Place(root, 0)
 
@@ -26,8 +30,7 @@ def facts_of(tree: Node, variables: Mapping[str, Node], name: str, target: str, 
             return Node({key: node(inner) for key, inner in value.items()}, nowhere)
         return value if isinstance(value, Node) else Node(value, nowhere)
 
-    user = getpass.getuser()
-    short = re.sub(r"\W", "_", user.partition("@")[0])
+    short = short_name(user)
     current = {"userName": user, "short_name": short, "domain_friendly_name": short.replace("_", "-").lower()}
     given = tree.get("workspace").entries
     home = f"/Workspace/Users/{user}/.bundle/{name}/{target}"

@@ -46,6 +46,8 @@ def settings_of(job: Job, base: Path) -> dict[str, Any]:
     settings: dict[str, Any] = job.model_dump(mode="json", exclude_defaults=True)
     for task in settings["tasks"]:
         for one in (task, task.get("for_each_task", {}).get("task", {})):
+            if (called := one.get("run_job_task")) and called["job_id"].isdecimal():
+                called["job_id"] = int(called["job_id"])
             for *parents, last in PATHS:
                 holder = one
                 for parent in parents:

@@ -1,0 +1,1 @@
+"""Jobs in a Databricks workspace: deployed by the Databricks CLI, run and followed through databricks-sdk."""
