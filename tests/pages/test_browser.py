@@ -103,12 +103,16 @@ def test_all_pages_can_be_read_and_load_nothing_from_elsewhere(
         levels = page.value("[...document.querySelectorAll('h1,h2,h3')].map(h => +h.tagName[1])")
         assert levels[0] == 1
         assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False)), path
-        unnamed = "[...document.querySelectorAll('input:not([type=hidden]),select')].filter(e => !e.labels.length).length"
+        unnamed = (
+            "[...document.querySelectorAll('input:not([type=hidden]),select')].filter(e => !e.labels.length).length"
+        )
         assert page.value(unnamed) == 0
         page.size(480, 900)
         assert page.value("document.documentElement.scrollWidth") <= 480, f"{path} is too wide for a phone"
         page.size(1280, 900)
-    assert {request.split("/")[2] for request in page.requests if not request.startswith("data:")} == {address.split("/")[2]}
+    assert {request.split("/")[2] for request in page.requests if not request.startswith("data:")} == {
+        address.split("/")[2]
+    }
 
 
 def test_the_notebook_is_shown_at_the_failing_cell(page: Browser, address: str, record: Record) -> None:

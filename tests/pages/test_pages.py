@@ -81,7 +81,9 @@ def test_a_broken_bundle_is_told_with_its_place_and_runs_are_still_shown(
     client: TestClient, record: Record, bundle: Path
 ) -> None:
     add_run(record, ENDS[0])
-    (bundle / "databricks.yml").write_text((bundle / "databricks.yml").read_text().replace("python_file", "pyhton_file"))
+    (bundle / "databricks.yml").write_text(
+        (bundle / "databricks.yml").read_text().replace("python_file", "pyhton_file")
+    )
     shown = client.get("/jobs")
     assert shown.status_code == 200
     assert re.search(r"databricks\.yml:\d+: .*pyhton_file", shown.text)

@@ -97,7 +97,9 @@ def test_no_path_leads_out_of_the_archives(client: TestClient, record: Record, p
 
 
 @pytest.mark.parametrize("name", ["log.txt", "notebook.html"])
-def test_a_link_out_of_the_archives_is_not_followed(client: TestClient, record: Record, tmp_path: Path, name: str) -> None:
+def test_a_link_out_of_the_archives_is_not_followed(
+    client: TestClient, record: Record, tmp_path: Path, name: str
+) -> None:
     run = record.run(failed(record))
     (tmp_path / "secret").write_text("a secret")
     for place in (run.folder / "log.txt", record.attempt_folder(run.run_id, "ingest", None, 0) / name):
@@ -126,7 +128,9 @@ def test_markup_in_whatever_is_shown_stays_text(client: TestClient, record: Reco
     run = record.add_run(
         MARKUP, settings, {MARKUP: MARKUP}, target=MARKUP, started_by=Started.ONE_TIME, user=MARKUP, provenance={"git_commit": MARKUP}
     )  # fmt: skip
-    add_task(record, run, MARKUP.replace("/", ""), State(LifeCycle.RUNNING, message=MARKUP), start=0, took=5, value=MARKUP)
+    add_task(
+        record, run, MARKUP.replace("/", ""), State(LifeCycle.RUNNING, message=MARKUP), start=0, took=5, value=MARKUP
+    )
     record.set_values(run.run_id, "it", None, {MARKUP: MARKUP})
     record.set_run(run.run_id, State(LifeCycle.INTERNAL_ERROR, message=MARKUP), ended=5)
     (run.folder / "log.txt").write_text(MARKUP)
