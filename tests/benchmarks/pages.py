@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 RUNS = 10_000
 ASKED_MS = 200
-TOKEN = "a-token"  # noqa: S105 - opens nothing but this measurement
+TOKEN = "a-token"
 
 
 def main() -> None:
@@ -39,11 +39,11 @@ def main() -> None:
 
 def _measure(runs: int) -> dict[str, tuple[float, float]]:
     from fastapi.testclient import TestClient
-    from past_runs import SUCCESS, add_run, add_task, fill
 
     from lakeward.cli import declared_tables
     from lakeward.jobs.record.record import Record
     from lakeward.pages.app import create_app
+    from past_runs import SUCCESS, add_run, add_task, fill
 
     record = Record()
     first = add_run(record, SUCCESS)

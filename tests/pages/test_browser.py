@@ -3,20 +3,22 @@
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import uvicorn
-from browser import Browser, browser
-from past_runs import SUCCESS, add_task, failed, fill, running
 
+from browser import Browser, browser
 from lakeward.jobs.record.record import Record, now
 from lakeward.jobs.runner.truth import claim
 from lakeward.pages.app import create_app
 from lakeward.workspace.tables import Table
+from past_runs import SUCCESS, add_task, failed, fill, running
 
 TOKEN = "a-token-of-these-tests"
 FOCUSED = "document.activeElement.textContent.trim() || document.activeElement.id"
+FIELDS = "input:not([type=hidden]), select"
 CONTRAST = """
 (() => {
   const light = c => { const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
@@ -102,7 +104,7 @@ def test_all_pages_can_be_read_and_load_nothing_from_elsewhere(
         assert page.value(CONTRAST) == [], path
         levels = page.value("[...document.querySelectorAll('h1,h2,h3')].map(h => +h.tagName[1])")
         assert levels[0] == 1
-        assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False)), path
+        assert all(after - before <= 1 for before, after in pairwise(levels)), path
         unnamed = (
             "[...document.querySelectorAll('input:not([type=hidden]),select')].filter(e => !e.labels.length).length"
         )

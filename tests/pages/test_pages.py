@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from past_runs import ENDS, FAILURE, add_run, failed, fill, running, succeeded
 
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.runner.truth import claim
+from past_runs import ENDS, FAILURE, add_run, failed, fill, running, succeeded
 
 WORDS = ["Succeeded", "Failed", "Timed out", "Canceled", "Skipped", "Succeeded with failures"]
 Send = Callable[..., int]

@@ -1,16 +1,15 @@
 """Who may see the pages, and what can't be done with them."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from past_runs import add_task, failed, succeeded
 
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import State
 from lakeward.jobs.record.states import LifeCycle, Started
+from past_runs import add_task, failed, succeeded
 
 TOKEN = "a-token-of-these-tests"
 PAGES = ["/jobs", "/jobs/say", "/jobs/greet/run", "/runs", "/runs/1", "/runs/1/tasks/ingest", "/catalog",
@@ -104,7 +103,7 @@ def test_a_link_out_of_the_archives_is_not_followed(
     (tmp_path / "secret").write_text("a secret")
     for place in (run.folder / "log.txt", record.attempt_folder(run.run_id, "ingest", None, 0) / name):
         place.unlink()
-        os.symlink(tmp_path / "secret", place)
+        place.symlink_to(tmp_path / "secret")
     for path in ("", "/log", "/tasks/ingest", "/tasks/ingest/notebook?attempt=0"):
         assert "a secret" not in client.get(f"/runs/{run.run_id}{path}").text
 
@@ -125,12 +124,10 @@ MARKUP = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{7*7}}"
 
 def test_markup_in_whatever_is_shown_stays_text(client: TestClient, record: Record, bundle: Path) -> None:
     settings = {"name": MARKUP, "tags": {MARKUP: MARKUP}, "tasks": [{"task_key": "it"}]}
-    run = record.add_run(
-        MARKUP, settings, {MARKUP: MARKUP}, target=MARKUP, started_by=Started.ONE_TIME, user=MARKUP, provenance={"git_commit": MARKUP}
-    )  # fmt: skip
-    add_task(
-        record, run, MARKUP.replace("/", ""), State(LifeCycle.RUNNING, message=MARKUP), start=0, took=5, value=MARKUP
-    )
+    origin = {"started_by": Started.ONE_TIME, "user": MARKUP, "provenance": {"git_commit": MARKUP}}
+    run = record.add_run(MARKUP, settings, {MARKUP: MARKUP}, target=MARKUP, **origin)
+    state = State(LifeCycle.RUNNING, message=MARKUP)
+    add_task(record, run, MARKUP.replace("/", ""), state, start=0, took=5, value=MARKUP)
     record.set_values(run.run_id, "it", None, {MARKUP: MARKUP})
     record.set_run(run.run_id, State(LifeCycle.INTERNAL_ERROR, message=MARKUP), ended=5)
     (run.folder / "log.txt").write_text(MARKUP)

@@ -17,10 +17,12 @@ import pytest
 import websocket
 
 CHROMIUM = shutil.which("chromium")
+_QUIET = ["gpu", "quic", "sync", "background-networking", "component-update"]
 _OPTIONS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-quic", "--remote-allow-origins=*", "--remote-debugging-port=0",
-]  # fmt: skip
+    *("--headless", "--no-sandbox", "--hide-scrollbars", "--no-first-run"),
+    *("--remote-allow-origins=*", "--remote-debugging-port=0"),
+    *(f"--disable-{name}" for name in _QUIET),
+]
 
 
 class Browser:
