@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lakeward.jobs.bundle.cli import Root, Target, Variables, pairs
-from lakeward.workspace.console import Json, print_json, print_rows
+from lakeward.workspace.console import Json, print_either, print_rows
 
 if TYPE_CHECKING:
     from lakeward.jobs.remote.run import RemoteRun
@@ -27,18 +27,22 @@ def deploy(root: Root = None, target: Target = None, variables: Variables = None
 
 
 def run_there(
-    root: Path, target: str | None, job: str, parameters: Mapping[str, str], variables: Mapping[str, str], as_json: bool
+    job: str,
+    parameters: Mapping[str, str],
+    root: Path | None,
+    target: str | None,
+    variables: Mapping[str, str],
+    as_json: bool,
 ) -> None:
-    """Run a deployed job in its workspace, telling each change of a state; ends with 1 if it does not succeed."""
+    """Run a deployed job in its workspace, telling each change of a state; ends as a run on this machine does."""
+    from lakeward.jobs.bundle.bundle import find_root
     from lakeward.jobs.remote.run import run_remote
+    from lakeward.jobs.runner.cli import EXIT_CODES
 
-    done = run_remote(root, target, job, parameters, variables, seen=_Teller())
-    if as_json:
-        print_json(asdict(done))
-    else:
-        typer.echo(f"{job}: {done.state}")
+    done = run_remote(root or find_root(), target, job, parameters, variables, seen=_Teller())
+    print_either(asdict(done), as_json, f"{job}: {done.state}")
     if not done.succeeded:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_CODES.get(done.state, EXIT_CODES["FAILED"]))
 
 
 class _Teller:

@@ -88,7 +88,7 @@ def run_remote(
     with refusals(f"starting job {job_id}"):
         # The token keeps a request that is sent again from starting a second run.
         started = client.jobs.run_now(job_id, job_parameters=dict(parameters) or None, idempotency_token=uuid4().hex)
-    return follow(client, int(started.response.run_id), seen, seconds)
+    return follow(client, int(started.bind()["run_id"]), seen, seconds)
 
 
 def deployed_job(client: "WorkspaceClient", bundle: Bundle, job: str) -> int:
@@ -140,14 +140,11 @@ def follow(
 def _look(client: "WorkspaceClient", run_id: int) -> RemoteRun:
     with refusals(f"looking at run {run_id}"):
         run = client.jobs.get_run(run_id)
-        tasks = list(run.tasks or [])
-        page = run.next_page_token
-        while page:
-            more = client.jobs.get_run(run_id, page_token=page)
-            tasks += more.tasks or []
-            page = more.next_page_token
     # A task that is tried again is there once for each attempt, the last one last.
-    states = {str(task.task_key): _state(task)[0] for task in sorted(tasks, key=lambda task: task.attempt_number or 0)}
+    states = {
+        str(task.task_key): _state(task)[0]
+        for task in sorted(run.tasks or [], key=lambda task: task.attempt_number or 0)
+    }
     state, ended = _state(run)
     return RemoteRun(run_id, run.job_id or 0, run.run_page_url or "", state, ended, states)
 

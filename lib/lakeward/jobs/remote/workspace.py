@@ -62,7 +62,8 @@ def refusals(doing: str) -> Iterator[None]:
     RemoteFailed
         With what was being done, and the workspace's answer.
     """
-    from databricks.sdk.errors import DatabricksError, PermissionDenied, Unauthenticated
+    from databricks.sdk.errors import PermissionDenied, Unauthenticated
+    from databricks.sdk.errors.base import DatabricksError
 
     try:
         yield

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lakeward.jobs.bundle.cli import JobKey, Root, Target, Variables, bundle_of, pairs
+from lakeward.jobs.remote.cli import run_there
 from lakeward.workspace.console import Json, print_either, print_json, print_rows
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def run(
     target: Target = None,
     variables: Variables = None,
     json: Json = False,
+    remote: Annotated[bool, typer.Option("--remote", help="Run it in the workspace that it was deployed to.")] = False,
     announce: Announce = False,
     started_by: Annotated[str, typer.Option(hidden=True)] = "ONE_TIME",
     within: Annotated[Path | None, typer.Option(hidden=True)] = None,
@@ -37,6 +39,9 @@ def run(
 
     Example: lakeward jobs run imaging --param source=/data/pacs
     """
+    if remote:
+        run_there(job, pairs("--param", param), root, target, pairs("--var", variables), json)
+        return
     from lakeward.jobs.bundle.checks import check
     from lakeward.jobs.record.record import Record
     from lakeward.jobs.record.states import Started
@@ -191,7 +196,9 @@ def _failure(task: str, attempt: "Attempt") -> str:
     place = f", cell {failure.cell}" if failure.cell else ""
     what = ": ".join(filter(None, [failure.error, failure.message]))
     lines = [f"\n{task}{place}: {what}", f"    {failure.source}" if failure.source else ""]
-    shown = next((path for it in ("notebook.html", "log.txt") if (path := attempt.folder / it).exists()), attempt.folder)
+    shown = next(
+        (path for it in ("notebook.html", "log.txt") if (path := attempt.folder / it).exists()), attempt.folder
+    )
     return "\n".join([*filter(None, lines), f"    {shown}"])
 
 
