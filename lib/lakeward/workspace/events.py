@@ -6,6 +6,8 @@ import os
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -43,10 +45,14 @@ class Event(BaseModel):
 
 Sink = Callable[[Event], None]
 
+FILE = "events.jsonl"
+SINKS = "lakeward.event_sink"
+"""Group of entry points: the distribution names the sink there, so that the ground floor need not know it."""
+
 
 def file_sink(event: Event) -> None:
     """Append an event to the lakehouse's ``events/events.jsonl``, and return when the disk has it."""
-    path = settings().home / "events" / "events.jsonl"
+    path = settings().home / "events" / FILE
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = not path.exists()
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b", buffering=0) as file:
@@ -61,11 +67,11 @@ def file_sink(event: Event) -> None:
         _sync_folder(path.parent)
 
 
-_sink: Sink = file_sink
+_sink: Sink | None = None
 
 
-def use_sink(sink: Sink) -> Sink:
-    """Send events elsewhere from now on; returns the sink that had them until now."""
+def use_sink(sink: Sink | None) -> Sink | None:
+    """Send events elsewhere from now on, None: to the installed sink; returns what had been chosen until now."""
     global _sink
     _sink, before = sink, _sink
     return before
@@ -80,12 +86,23 @@ def record(event: Event) -> None:
         If it can't be written: then the deed must not be done.
     """
     try:
-        _sink(event)
+        (_sink or _installed())(event)
     except Exception as error:
         raise EventNotRecorded(
             f"The event {event.type} could not be written ({type(error).__name__}), so the action was not taken. "
             f"Check that {settings().home / 'events'} can be written to and has space."
         ) from error
+
+
+@cache
+def _installed() -> Sink:
+    """Return the sink that the distribution names; the file, where Lakeward is not installed but run from its source.
+
+    What is in that file is taken over by the installed sink as soon as it is used.
+    """
+    named = next(iter(entry_points(group=SINKS)), None)
+    sink: Sink = named.load() if named else file_sink
+    return sink
 
 
 def _ends_whole(descriptor: int) -> bool:

@@ -1,0 +1,1 @@
+"""The audit trail: a transparency log, which anybody's program can verify."""

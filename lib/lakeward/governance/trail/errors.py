@@ -1,0 +1,17 @@
+"""What can be wrong with a trail, or with what is asked of it."""
+
+from lakeward.workspace.errors import ConfigurationError, LakewardError
+
+
+class NotProven(LakewardError):
+    """A proof, a signature or a head does not show what it should."""
+
+
+class NoSuchEvent(LakewardError):
+    """The trail has no such event."""
+
+    exit_code = 2
+
+
+class Kept(ConfigurationError):
+    """Something must not be removed yet."""

@@ -1,0 +1,157 @@
+"""How long events are kept, what may be erased before, and what must not be: the tree stands in any case."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from lakeward.governance.trail import entries
+from lakeward.governance.trail.errors import Kept, NoSuchEvent
+from lakeward.governance.trail.proofs import find
+from lakeward.governance.trail.store import View
+from lakeward.governance.trail.trail import Trail
+from lakeward.workspace.events import Event
+
+YEARS = 7
+"""Nothing is deleted before: HIPAA asks for 6 years (45 CFR 164.316(b)(2)(i))."""
+
+HELD, RELEASED = "governance.audit.held", "governance.audit.hold_ended"
+RETIRED, ERASED = "governance.audit.retired", "governance.audit.erased"
+_NEEDED = "kind = 'audit' OR type IN ('governance.key.opened', 'governance.key.rotated')"
+"""Entries that verification reads; they stay."""
+
+
+def floor(today: date) -> date:
+    """Return the day before which events need not be kept any more."""
+    try:
+        return today.replace(year=today.year - YEARS)
+    except ValueError:  # the 29th of February
+        return today.replace(year=today.year - YEARS, day=28)
+
+
+def holds(view: View) -> dict[str, str]:
+    """Return the legal holds in force: name, and the object whose events are kept, empty for all events."""
+    found: dict[str, str] = {}
+    for row in view.select("kind = 'audit' AND type IN (?, ?)", [HELD, RELEASED]):
+        told = entries.read(row.data or b"", row.payload or b"")
+        found.pop(told["object"], None)
+        if told["type"] == HELD:
+            found[told["object"]] = told["details"].get("object", "")
+    return found
+
+
+def hold(trail: Trail, name: str, reason: str, object_: str = "") -> None:
+    """Keep all events, or those on one object, until the hold is ended."""
+    trail.append(Event(type=HELD, object=name, reason=reason, details={"object": object_} if object_ else {}))
+
+
+def end_hold(trail: Trail, name: str, reason: str) -> None:
+    """End a hold.
+
+    Raises
+    ------
+    NoSuchEvent
+        If there is none of that name.
+    """
+    with trail.view() as view:
+        in_force = holds(view)
+    if name not in in_force:
+        raise NoSuchEvent(f"There is no legal hold {name!r}; in force: {', '.join(in_force) or 'none'}.")
+    trail.append(Event(type=RELEASED, object=name, reason=reason))
+
+
+def due(view: View, before: date) -> dict[str, Any]:
+    """Return what may go: events recorded before a day, less those under a legal hold and those that verify others.
+
+    Raises
+    ------
+    Kept
+        If their time of keeping is not over.
+    """
+    latest = floor(datetime.now(UTC).date())
+    if before > latest:
+        raise Kept(
+            f"Events are kept for {YEARS} years: only those before {latest} may go. Ask for that day or an earlier one."
+        )
+    stop = entries.stamp(datetime.combine(before, time(), UTC))
+    later = view.select("recorded >= ?", [stop], limit=1)
+    state = view.state()
+    number = later[0].sequence if later else state.frontier.size if state else 0
+    in_force = holds(view)
+    objects = [it for it in in_force.values() if it]
+    condition = _condition(objects)
+    count = 0 if "" in in_force.values() else view.count(condition, [number, *objects])
+    return {"before": number, "events": count, "holds": sorted(in_force), "objects": objects}
+
+
+def retire(trail: Trail, before: date, reason: str) -> dict[str, Any]:
+    """Delete the bytes of events whose time is over; their hashes stay, so the tree can still be verified.
+
+    Raises
+    ------
+    Kept
+        If their time is not over, or a legal hold keeps all events.
+    """
+    with trail.view() as view:
+        done = due(view, before)
+        if "" in holds(view).values():
+            raise Kept(f"All events are under a legal hold: {', '.join(done['holds'])}. Nothing was deleted.")
+    number, objects = done["before"], done["objects"]
+
+    def change(connection: sqlite3.Connection) -> None:
+        sql = f"UPDATE entries SET data = NULL, payload = NULL WHERE {_condition(objects)}"
+        connection.execute(sql, [number, *objects])
+
+    details = {"before": number, "events": done["events"], "day": before.isoformat()}
+    trail.take_out(Event(type=RETIRED, object="trail", reason=reason, details=details), change)
+    return done
+
+
+def erase(trail: Trail, event: str, fields: Sequence[str], reason: str) -> int:
+    """Erase the reason or details of an event; what it committed to them by stays (GDPR, article 17).
+
+    Parameters
+    ----------
+    fields : sequence of str
+        ``reason``, or names of details.
+
+    Returns
+    -------
+    int
+        The event's number.
+
+    Raises
+    ------
+    Kept
+        If the event is under a legal hold, or verification needs it.
+    NoSuchEvent
+        If there is no such event or field.
+    """
+    with trail.view() as view:
+        row, in_force = find(view, event), holds(view)
+    told = entries.read(row.data or b"{}", row.payload or b"") if row.data else {"kind": "", "details": {}}
+    if told["kind"] == "audit":
+        raise Kept(f"Event {event} tells what was done to the trail itself: it stays whole.")
+    if names := [name for name, object_ in in_force.items() if object_ in ("", told.get("object"))]:
+        raise Kept(f"Event {event} is under a legal hold: {', '.join(names)}. Nothing was erased.")
+    parts = entries.parts(row.payload or b"")
+    wanted = {"reason" if field == "reason" else f"details.{field}" for field in fields}
+    gone = [part for part in parts if (shown := entries.told(part)) and shown[0] in wanted]
+    if len(gone) != len(wanted):
+        has = [shown[0].removeprefix("details.") for part in parts if (shown := entries.told(part))]
+        raise NoSuchEvent(f"Event {event} lacks one of the fields; it has {', '.join(has) or 'none'}.")
+    digests = [entries.digest(part).decode() for part in gone]
+    left = [entries.ERASED + entries.digest(part) if part in gone else part for part in parts]
+    payload = entries.SEPARATOR.join(left).decode()
+    trail.take_out(
+        Event(type=ERASED, object=str(row.sequence), reason=reason, details={"digests": digests}),
+        lambda connection: connection.execute(
+            "UPDATE entries SET payload = ? WHERE sequence = ?", (payload, row.sequence)
+        ),
+    )
+    return row.sequence
+
+
+def _condition(objects: Sequence[str]) -> str:
+    kept = f" AND object NOT IN ({', '.join('?' * len(objects))})" if objects else ""
+    return f"sequence < ? AND data IS NOT NULL AND NOT ({_NEEDED}){kept}"

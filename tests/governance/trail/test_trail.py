@@ -1,0 +1,160 @@
+"""Events go into one unbroken log, whoever writes, and whenever a writer is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import rfc8785
+
+from lakeward.governance.trail import keys
+from lakeward.governance.trail.entries import read
+from lakeward.governance.trail.errors import NoSuchEvent, NotProven
+from lakeward.governance.trail.notes import head
+from lakeward.governance.trail.trail import Trail
+from lakeward.governance.trail.verify import keys_of, verify
+from lakeward.workspace.events import Event
+
+Make = Callable[..., Event]
+
+WRITE = """
+import sys
+from lakeward.governance.trail.trail import Trail
+from lakeward.workspace.events import Event
+trail, number = Trail(), 0
+while True:
+    event = Event(type="jobs.run.started", object=str(number), details={"text": "x" * 50})
+    trail.append(event)
+    print(event.id, flush=True)
+    number += 1
+"""
+
+
+def _all(trail: Trail) -> list[dict[str, object]]:
+    with trail.view() as view:
+        return [read(row.data or b"", row.payload or b"") for row in view.select("1")]
+
+
+def test_an_event_is_kept_as_canonical_json_chained_to_the_one_before(trail: Trail, event: Make) -> None:
+    trail.append(event(7))
+    with trail.view() as view:
+        first, second = view.select("1")
+    assert second.data is not None
+    whole = json.loads(second.data)
+    assert second.data == rfc8785.dumps(whole)
+    assert whole["previous"] == first.leaf.hex()
+    assert "asked for" not in second.data.decode()
+
+
+def test_an_event_is_read_as_it_was_written(trail: Trail, event: Make) -> None:
+    written = event(7)
+    trail.append(written)
+    shown = _all(trail)[1]
+    assert (shown["kind"], shown["reason"], shown["details"]) == ("export", "asked for", {"images": 7})
+    assert {shown[name] for name in ("id", "actor", "host", "process")} >= {written.id, written.actor, written.process}
+
+
+def test_a_trail_is_for_its_owner_alone(trail: Trail, event: Make) -> None:
+    trail.append(event())
+    assert trail.folder.stat().st_mode & 0o077 == 0
+    assert [path.name for path in trail.folder.iterdir() if path.stat().st_mode & 0o077 and path.suffix == ".key"] == []
+
+
+def test_nothing_recorded_is_no_trail(trail: Trail) -> None:
+    with pytest.raises(NoSuchEvent), trail.view():
+        pass
+
+
+def test_with_no_private_key_nothing_is_recorded(trail: Trail, event: Make) -> None:
+    trail.append(event())
+    for file in trail.folder.glob("*.key"):
+        file.unlink()
+    with pytest.raises(NotProven, match="no head can be signed"):
+        Trail().append(event())
+
+
+def test_threads_write_one_log(trail: Trail, event: Make) -> None:
+    threads = [threading.Thread(target=trail.append, args=(event(number),)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {told["object"] for told in _all(trail)[1:]} == {f"object-{number}" for number in range(20)}
+    assert verify(trail.store).findings == []
+
+
+def test_what_was_acknowledged_outlives_writers_that_are_killed(home: Path) -> None:
+    acknowledged: set[str] = set()
+    for _ in range(3):
+        writers = [subprocess.Popen([sys.executable, "-c", WRITE], stdout=subprocess.PIPE, text=True) for _ in range(8)]
+        for writer in writers:
+            assert writer.stdout
+            acknowledged.add(writer.stdout.readline().strip())
+        time.sleep(0.3)
+        for writer in writers:
+            os.kill(writer.pid, signal.SIGKILL)
+        for writer in writers:
+            acknowledged.update(line for line in writer.communicate()[0].splitlines() if len(line) == 32)
+    trail = Trail()
+    trail.append()
+    told = _all(trail)
+    assert len(acknowledged) > 24
+    assert acknowledged <= {str(it["id"]) for it in told}
+    assert len({it["id"] for it in told}) == len(told)
+    assert verify(trail.store).findings == []
+
+
+def test_what_a_killed_process_left_in_the_queue_is_appended_by_the_next(trail: Trail, event: Make) -> None:
+    trail.append(event(1))
+    queue = trail.folder / "trail.queue"
+    with queue.open("ab") as file:
+        file.write(b"0badc0de\t{half")
+    trail.append(event(2))
+    assert [told["object"] for told in _all(trail)[1:]] == ["object-1", "object-2"]
+
+
+def test_a_queue_that_is_full_is_emptied(trail: Trail, event: Make) -> None:
+    long = event(1, details={"text": "x" * 6_000_000})
+    for _ in range(4):
+        trail.append(long)
+    assert (trail.folder / "trail.queue").stat().st_size < 1 << 20
+    assert len(_all(trail)) == 5
+
+
+def test_a_queue_that_is_gone_loses_nothing_that_was_acknowledged(trail: Trail, event: Make) -> None:
+    trail.append(event(1))
+    (trail.folder / "trail.queue").unlink()
+    trail.append(event(2))
+    assert len(_all(trail)) == 3
+
+
+def test_a_new_key_takes_over_with_both_signatures(trail: Trail, event: Make) -> None:
+    trail.append(event(1))
+    new = trail.rotate_key()
+    with trail.view() as view:
+        state, known = view.state(), keys_of(view)
+    assert state
+    assert known[-1] == new
+    assert head(state.head, known[0]) == head(state.head, known[1])
+    trail.append(event(2))
+    assert verify(trail.store).findings == []
+    with pytest.raises(NotProven):
+        keys.signer_of(known[0], trail.folder)
+
+
+def test_keys_come_from_secrets_first(trail: Trail, event: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEWARD_AUDIT_KEY", "11" * 32)
+    trail.append(event(1))
+    monkeypatch.setenv("LAKEWARD_AUDIT_KEY_NEXT", "22" * 32)
+    trail.rotate_key()
+    monkeypatch.setenv("LAKEWARD_AUDIT_KEY", "22" * 32)
+    monkeypatch.delenv("LAKEWARD_AUDIT_KEY_NEXT")
+    Trail().append(event(2))
+    assert list(trail.folder.glob("*.key")) == []
+    assert verify(trail.store).findings == []
