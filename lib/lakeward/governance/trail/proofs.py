@@ -49,7 +49,7 @@ def prove(view: View, event: str) -> dict[str, Any]:
     }
 
 
-def check(proof: dict[str, Any], verifier: Verifier) -> tuple[dict[str, Any], Checkpoint]:
+def check(proof: dict[str, Any], *verifiers: Verifier) -> tuple[dict[str, Any], Checkpoint]:
     """Return the event that a proof shows to be in the log, and the head that it was shown against.
 
     Raises
@@ -66,7 +66,7 @@ def check(proof: dict[str, Any], verifier: Verifier) -> tuple[dict[str, Any], Ch
         path = [base64.b64decode(line, validate=True) for line in match[2].splitlines()]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise NotProven("This is not a proof as lakeward audit prove writes it.") from None
-    signed = head(match[3], verifier)
+    signed = head(match[3], *verifiers)
     check_inclusion(leaf_hash(data), int(match[1]), signed.size, path, signed.root)
     if not data.startswith(entries.stated(map(entries.digest_of, parts))):
         raise NotProven("The disclosures are not those that the event commits to.")

@@ -1,0 +1,226 @@
+"""Commands that read the audit trail; mounted by the area's own."""
+
+import csv
+import io
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lakeward.workspace.console import Json, print_either, print_json, print_records, print_rows
+
+if TYPE_CHECKING:
+    from lakeward.governance.trail.notes import Verifier
+    from lakeward.governance.trail.trail import Trail
+
+Which = Annotated[str, typer.Argument(help="An event's number in the log, or its id.", metavar="EVENT")]
+_Day = typer.Option(formats=["%Y-%m-%d"], help="A day, in UTC; it is included.")
+_MINUTE = timedelta(minutes=1)
+
+Day = Annotated[datetime | None, _Day]
+
+
+class Format(StrEnum):
+    """How events are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def the_trail() -> "Trail":
+    """Return the lakehouse's trail."""
+    from lakeward.governance.trail.sink import trail_of
+    from lakeward.workspace.settings import settings
+
+    return trail_of(settings().home / "events")
+
+
+def query(
+    start_date: Day = None,
+    end_date: Day = None,
+    event_type: Annotated[list[str] | None, typer.Option(help="Kind or type; may be given again.")] = None,
+    actor: Annotated[str, typer.Option(help="Who did it.")] = "",
+    object_: Annotated[str, typer.Option("--object", help="What it was done to.")] = "",
+    format_: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.TABLE,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")] = 1000,
+    json: Json = False,
+) -> None:
+    """List events, oldest first.
+
+    Example: lakeward audit query --start-date 2026-11-01 --event-type phi_access --format csv
+    """
+    from lakeward.governance.trail.query import query as find
+
+    fields = {name: value for name, value in (("actor", actor), ("object", object_)) if value}
+    with the_trail().view() as view:
+        found = find(view, _date(start_date), _date(end_date), tuple(event_type or ()), limit + 1, **fields)
+    if len(found) > limit:
+        typer.echo(f"These are the first {limit}; there are more. Give --limit, or other days.", err=True)
+    _print_events(found[:limit], Format.JSON if json else format_)
+
+
+def verify(
+    key: Annotated[str, typer.Option(help="The log's public key as you know it, or a file with its keys.")] = "",
+    anchor: Annotated[list[Path] | None, typer.Option(help="A folder with anchored heads; may be given again.")] = None,
+    json: Json = False,
+) -> None:
+    """Verify every event, the tree and its heads; ends with 1 at a finding, the first bad event first.
+
+    Heads are looked for where `anchor` put them, too. With no --key, the key that the log itself tells is believed.
+
+    Example: lakeward audit verify --key audit.vkey --anchor /mnt/worm/heads
+    """
+    from lakeward.governance.trail import anchors
+    from lakeward.governance.trail.verify import verify as verify_trail
+
+    trail = the_trail()
+    with trail.view() as view:
+        folders = dict.fromkeys([*(anchor or []), *(place for _, place in anchors.places(view))])
+        gone = anchors.missing(view)
+    heads = {head for folder in folders for head in anchors.anchored(folder)}
+    done = verify_trail(trail.store, heads, _verifiers(key)[0] if key else None)
+    findings = [{"fault": it.fault, "event": it.sequence, "detail": it.detail} for it in [*done.findings, *gone]]
+    facts = {"ok": not findings, "events": done.events, "anchored_heads": done.anchors, "findings": findings}
+    if json:
+        print_json({**facts, "head": done.head})
+    elif findings:
+        print_rows(findings, as_json=False)
+    else:
+        typer.echo(f"{done.events:,} events, one chain, one tree, {done.anchors} anchored heads: all as signed.")
+    if findings:
+        raise typer.Exit(1)
+
+
+def validate_continuity(
+    start_date: Day = None,
+    end_date: Day = None,
+    threshold: Annotated[float, typer.Option(help="Longest time with no event, in minutes.", min=0.01)] = 60,
+    json: Json = False,
+) -> None:
+    """Find times with no event, not even a heartbeat; ends with 1 if there are any.
+
+    Example: lakeward audit validate-continuity --start-date 2026-11-01 --threshold 30
+    """
+    from lakeward.governance.trail.continuity import gaps
+
+    now = datetime.now(UTC)
+    since = _start(start_date) if start_date else datetime(1970, 1, 1, tzinfo=UTC)
+    until = min(now, _start(end_date) + timedelta(days=1)) if end_date else now
+    with the_trail().view() as view:
+        found = gaps(view, since, until, threshold * _MINUTE)
+    rows = [
+        {"after_event": it.after, "from": it.since, "to": it.until, "minutes": round((it.until - it.since) / _MINUTE)}
+        for it in found
+    ]
+    print_rows(rows, json) if rows or json else typer.echo(f"No gap of more than {threshold:g} minutes.")
+    if found:
+        raise typer.Exit(1)
+
+
+def prove(
+    event: Which,
+    output: Annotated[Path | None, typer.Option(help="Where to write it; else it is printed.")] = None,
+    json: Json = False,
+) -> None:
+    """Prove that an event is in the log: the event, its place in the tree, the signed head.
+
+    Example: lakeward audit prove 42 --output event-42.json
+    """
+    from json import dumps
+
+    from lakeward.governance.trail.proofs import prove as proof_of
+
+    with the_trail().view() as view:
+        proof = proof_of(view, event)
+    if output is None:
+        print_json(proof)
+        return
+    output.write_text(dumps(proof, ensure_ascii=False, indent=2), encoding="utf-8")
+    print_either({"output": str(output)}, json, f"Check it anywhere: lakeward audit check-proof {output} --key KEY")
+
+
+def check_proof(
+    file: Annotated[Path, typer.Argument(help="What lakeward audit prove wrote.", exists=True, dir_okay=False)],
+    key: Annotated[str, typer.Option(help="The log's public key as you know it, or a file with its keys.")],
+    json: Json = False,
+) -> None:
+    """Check a proof, with nothing but the log's public key; ends with 1 if it does not hold.
+
+    Example: lakeward audit check-proof event-42.json --key audit.vkey
+    """
+    from lakeward.governance.trail.proofs import check, load
+
+    event, head = check(load(file.read_text(encoding="utf-8")), *_verifiers(key))
+    facts = {"event": event, "log": head.origin, "size": head.size}
+    if json:
+        print_json(facts)
+        return
+    typer.echo(f"Proven: event {event['sequence']} of {head.size} in the log {head.origin}.\n")
+    print_records([event], as_json=False)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where to; made if need be.")],
+    json: Json = False,
+) -> None:
+    """Write the whole log, its head and its keys, for another program to verify.
+
+    Example: lakeward audit export /mnt/usb/audit
+    """
+    from lakeward.governance.trail.query import export as export_to
+
+    done = export_to(the_trail(), folder)
+    print_either(done, json, f"{done['events']:,} events, the head and the keys are in {folder}.")
+
+
+def keys(json: Json = False) -> None:
+    """Print the log's public keys, oldest first: hand them to those who shall check proofs.
+
+    Example: lakeward audit keys > audit.vkey
+    """
+    from lakeward.governance.trail.verify import keys_of
+
+    with the_trail().view() as view:
+        found = [str(key) for key in keys_of(view)]
+    print_either(found, json, "\n".join(found))
+
+
+def _print_events(events: list[dict[str, Any]], how: Format) -> None:
+    if how is Format.CSV:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(events[0]) if events else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in event.items()} for event in events)
+        sys.stdout.write(text.getvalue())
+        return
+    shown = ("sequence", "recorded", "type", "object", "outcome", "actor", "reason")
+    table = how is Format.TABLE
+    print_rows([{name: event[name] for name in shown} for event in events] if table else events, not table)
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet takes for a formula gets a quote before it."""
+    from json import dumps
+
+    text = dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(("=", "+", "-", "@")) else text
+
+
+def _verifiers(key: str) -> "list[Verifier]":
+    from lakeward.governance.trail.notes import Verifier
+
+    file = Path(key)
+    lines = file.read_text(encoding="utf-8").splitlines() if len(key) < 200 and file.is_file() else [key]
+    return [Verifier.parse(line) for line in lines or [""]]
+
+
+def _date(day: datetime | None) -> date | None:
+    return day.date() if day else None
+
+
+def _start(day: datetime) -> datetime:
+    return datetime.combine(day.date(), time(), UTC)

@@ -1,0 +1,120 @@
+"""Commands that change something about the audit trail; mounted by the area's own."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lakeward.governance.trail.cli import Which, the_trail
+from lakeward.workspace.console import Json, print_either
+
+Reason = Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")]
+Name = Annotated[str, typer.Argument(help="Name of the hold, such as a case number.")]
+
+
+def rotate_key(json: Json = False) -> None:
+    """Put a new key in force: the secret audit_key_next, else a new one in a file; the old key signs it in.
+
+    Example: lakeward audit rotate-key
+    """
+    new = str(the_trail().rotate_key())
+    print_either({"key": new}, json, f"In force from now on: {new}")
+
+
+def heartbeat(json: Json = False) -> None:
+    """Record that the system is at work, so that silence can be told from rest; run it from a schedule.
+
+    Example: lakeward audit heartbeat
+    """
+    from lakeward.governance.trail.continuity import heartbeat as beat
+
+    event = beat()
+    the_trail().append(event)
+    print_either({"id": event.id}, json, "Recorded.")
+
+
+def anchor(
+    folder: Annotated[Path, typer.Argument(help="A folder outside the lakehouse; if a git repository, it commits.")],
+    json: Json = False,
+) -> None:
+    """Write the signed head where others than the operator guard it; `verify` compares the log with it from then on.
+
+    Example: lakeward audit anchor /mnt/worm/heads
+    """
+    from lakeward.governance.trail.anchors import anchor as anchor_in
+
+    file = anchor_in(the_trail(), folder)
+    print_either({"file": str(file)}, json, f"The head is in {file}.")
+
+
+def retention(
+    before: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Events recorded before this day; 7 years ago if not.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete their bytes, not only count them.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; recorded. Needed with --apply.")] = "",
+    json: Json = False,
+) -> None:
+    """Tell which events' time of keeping (7 years) is over, or delete their bytes; hashes stay, so the tree stands.
+
+    Example: lakeward audit retention --apply --reason "Yearly deletion"
+    """
+    from lakeward.governance.trail import keeping
+
+    if apply and not reason:
+        raise typer.BadParameter("--apply needs --reason")
+    trail = the_trail()
+    day = before.date() if before else keeping.floor(datetime.now(UTC).date())
+    if apply:
+        done = keeping.retire(trail, day, reason)
+    else:
+        with trail.view() as view:
+            done = keeping.due(view, day)
+    facts = {"before": day.isoformat(), "events": done["events"], "holds": done["holds"], "deleted": apply}
+    held = f" Legal holds in force: {', '.join(done['holds'])}." if done["holds"] else ""
+    what = "were deleted; their hashes stay" if apply else "may be deleted"
+    print_either(facts, json, f"{done['events']:,} events from before {day} {what}.{held}")
+
+
+def hold(
+    name: Name,
+    reason: Reason,
+    object_: Annotated[str, typer.Option("--object", help="Only the events on this object.")] = "",
+    json: Json = False,
+) -> None:
+    """Begin a legal hold: what it covers is neither deleted nor erased until it ends.
+
+    Example: lakeward audit hold case-4711 --reason "Litigation"
+    """
+    from lakeward.governance.trail import keeping
+
+    keeping.hold(the_trail(), name, reason, object_)
+    print_either({"hold": name, "object": object_}, json, f"{object_ or 'All events'}: held until {name} is released.")
+
+
+def release(name: Name, reason: Reason, json: Json = False) -> None:
+    """End a legal hold.
+
+    Example: lakeward audit release case-4711 --reason "Settled"
+    """
+    from lakeward.governance.trail import keeping
+
+    keeping.end_hold(the_trail(), name, reason)
+    print_either({"released": name}, json, f"{name} is released.")
+
+
+def redact(
+    event: Which,
+    field: Annotated[list[str], typer.Option(help="reason, or the name of a detail; may be given again.")],
+    reason: Reason,
+    json: Json = False,
+) -> None:
+    """Erase a reason or details of an event for good; what the event committed to stays, so the tree stands.
+
+    Example: lakeward audit redact 42 --field reason --reason "Request of the data subject, 2026-17"
+    """
+    from lakeward.governance.trail import keeping
+
+    number = keeping.erase(the_trail(), event, field, reason)
+    print_either({"event": number, "erased": field}, json, f"Erased from event {number}: {', '.join(field)}.")
