@@ -1,20 +1,30 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from lakeward.workspace.errors import EventNotRecorded
-from lakeward.workspace.events import Event, record, use_sink
+from lakeward.workspace.events import Event, file_sink, record, use_sink
 
 RELEASED = Event(type="imaging.quarantine.released", object="1f3a", reason="looked at it", details={"n": 1})
 WRITE = """
-from lakeward.workspace.events import Event, record
+from lakeward.workspace.events import Event, file_sink, record, use_sink
+use_sink(file_sink)
 for number in range(50):
     record(Event(type="imaging.test", object=str(number)))
 """
+
+
+@pytest.fixture(autouse=True)
+def _to_the_file() -> Iterator[None]:
+    """The sink that needs no other area."""
+    before = use_sink(file_sink)
+    yield
+    use_sink(before)
 
 
 def _lines(home: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,6 +133,13 @@ def test_a_queue_that_is_gone_loses_nothing_that_was_acknowledged(trail: Trail, 
     (trail.folder / "trail.queue").unlink()
     trail.append(event(2))
     assert len(_all(trail)) == 3
+
+
+def test_a_trail_that_was_removed_takes_nothing_into_the_void(trail: Trail, event: Make) -> None:
+    trail.append(event(1))
+    shutil.rmtree(trail.folder)
+    trail.append(event(2))
+    assert [told["object"] for told in _all(trail)[1:]] == ["object-2"]
 
 
 def test_a_new_key_takes_over_with_both_signatures(trail: Trail, event: Make) -> None:

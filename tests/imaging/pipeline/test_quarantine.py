@@ -11,8 +11,8 @@ from lakeward.imaging.pixels.enhance import EnhanceParameters
 from lakeward.imaging.reasons import RELEASABLE
 from lakeward.imaging.tables import IMAGES, PIXELS, QUARANTINE
 from lakeward.workspace.errors import EventNotRecorded
-from lakeward.workspace.events import Event
 from lakeward.workspace.lakehouse import history, query
+from recorded import recorded
 
 REASON = "All frames were looked at: no text"
 
@@ -47,11 +47,10 @@ def test_a_released_object_is_stored_and_its_row_says_who_and_why(story: Any, la
         f"SELECT status, resolution, closed_by FROM {QUARANTINE.name} WHERE source_hmac = '{story.ultrasound}'",
         QUARANTINE,
     ).to_pylist()
-    events = [Event.model_validate_json(line) for line in (lakehouse / "events" / "events.jsonl").open()]
-    (event,) = [event for event in events if event.type == "imaging.quarantine.released"]
+    (event,) = recorded("imaging.quarantine.released")
     assert (event.object, event.reason) == (story.ultrasound, REASON)
     assert row == {"status": "closed", "resolution": f"released: {REASON}", "closed_by": event.actor}
-    started = next(event for event in events if event.object == report.run_id)
+    started = next(event for event in recorded() if event.object == report.run_id)
     assert event.at < started.at
     (image,) = query(
         f"SELECT p.dicom FROM {IMAGES.name} AS i JOIN {PIXELS.name} AS p USING (pixels_id) "

@@ -17,10 +17,9 @@ from lakeward.imaging.pipeline.worker import Task
 from lakeward.imaging.stewardship.review import NotInReview, Verdict, judge, systematic
 from lakeward.imaging.stewardship.sheets import summaries, upper_bound
 from lakeward.imaging.tables import IMAGES, PIXELS, QUARANTINE, REVIEWS
-from lakeward.workspace.events import Event
 from lakeward.workspace.lakehouse import query
 from lakeward.workspace.notebooks import execute
-from lakeward.workspace.settings import settings
+from recorded import recorded
 
 
 def test_every_kind_of_image_comes_in_proportion_and_each_image_as_often_as_another() -> None:
@@ -60,8 +59,7 @@ def test_what_is_not_clean_is_set_aside_with_its_pixels_and_history(case: Any) -
         assert rows[1]["pixels_id"] not in left
     (held,) = query(f"SELECT * FROM {QUARANTINE.name} WHERE reason = 'found_in_review'", QUARANTINE).to_pylist()
     assert (held["status"], held["detail"], held["size_bytes"] > 2000) == ("open", "text", True)
-    lines = (settings().home / "events" / "events.jsonl").read_text().splitlines()
-    events = [event for event in map(Event.model_validate_json, lines) if event.type == "imaging.review.judged"]
+    events = recorded("imaging.review.judged")
     assert [event.details["verdict"] for event in events] == ["clean", "text"]
     assert rows[0]["reviewer"] == events[0].actor
 

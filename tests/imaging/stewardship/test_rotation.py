@@ -9,9 +9,9 @@ from lakeward.imaging.stewardship.crosswalk import NotInCrosswalk, find, lookup
 from lakeward.imaging.stewardship.rotation import NotRetirable, retire
 from lakeward.imaging.stewardship.traces import search
 from lakeward.imaging.tables import CROSSWALK, FILES, IMAGES
-from lakeward.workspace.events import Event
 from lakeward.workspace.lakehouse import query
 from lakeward.workspace.settings import settings
+from recorded import recorded
 
 REASON = "Asked by the ethics board, protocol 12"
 
@@ -69,9 +69,7 @@ def test_every_look_is_recorded_with_its_reason_and_without_the_original(case: A
     assert case.retired
     with pytest.raises(NotInCrosswalk):
         lookup("LWAAAAAAAAAAAAAA", REASON, case.crosswalk)
-    lines = (settings().home / "events" / "events.jsonl").read_text()
-    events = [Event.model_validate_json(line) for line in lines.splitlines()]
-    looks = [event for event in events if event.type == "imaging.crosswalk.looked_up"]
+    looks = recorded("imaging.crosswalk.looked_up")
     assert {"LWAAAAAAAAAAAAAA", case.before[0]} <= {event.object for event in looks}
     assert REASON in {event.reason for event in looks}
-    assert "QXZJWK" not in lines
+    assert "QXZJWK" not in str(recorded())

@@ -8,9 +8,9 @@ from lakeward.imaging.stewardship.traces import search
 from lakeward.imaging.stewardship.withdrawal import UnknownPatient, withdraw
 from lakeward.imaging.tables import IMAGES, WITHDRAWN
 from lakeward.workspace.errors import ConfigurationError
-from lakeward.workspace.events import Event
 from lakeward.workspace.lakehouse import query
 from lakeward.workspace.settings import settings
+from recorded import recorded
 
 REASON = "The patient has withdrawn consent"
 
@@ -43,9 +43,7 @@ def test_it_is_remembered_and_recorded_under_a_name_that_needs_the_key(case: Any
     (name,) = case.withdrawn.patients
     assert name == case.recipe.pseudonyms.withdrawn(case.patients[1])
     assert query(f"SELECT withdrawn FROM {WITHDRAWN.name}", WITHDRAWN)["withdrawn"].to_pylist().count(name) == 1
-    lines = (settings().home / "events" / "events.jsonl").read_text().splitlines()
-    events = [e for e in map(Event.model_validate_json, lines) if e.type == "imaging.patient.withdrawn"]
-    assert (name, REASON) in {(event.object, event.reason) for event in events}
+    assert (name, REASON) in {(event.object, event.reason) for event in recorded("imaging.patient.withdrawn")}
 
 
 def test_an_interrupted_one_is_finished_when_it_is_run_again(case: Any) -> None:

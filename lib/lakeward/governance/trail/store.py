@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from lakeward.governance.trail.merkle import Frontier, top
 from lakeward.governance.trail.queue import Place
+from lakeward.workspace.errors import Busy
 
 _DERIVED = ("recorded", "$.recorded"), *((it, f"$.event.{it}") for it in ("kind", "type", "actor", "object", "id"))
 _SCHEMA = f"""
@@ -107,7 +108,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._writer: tuple[int, sqlite3.Connection] | None = None
+        self._writer: tuple[tuple[int, int], sqlite3.Connection] | None = None
 
     def create(self) -> None:
         """Make the file, for its owner alone, if it is not there."""
@@ -145,8 +146,18 @@ class Store:
         return _state(self._connection())
 
     def wipe(self) -> None:
-        """Leave nothing of what was taken out in the log that SQLite writes ahead."""
-        self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Leave nothing of what was taken out in the log that SQLite writes ahead.
+
+        Raises
+        ------
+        Busy
+            If others read for minutes: then it goes with the next such change.
+        """
+        (busy, _, _) = self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise Busy(
+                f"It is done, but others read {self.path.name}, so what was taken out is in its -wal file still."
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -155,15 +166,16 @@ class Store:
             yield connection
 
     def _connection(self) -> sqlite3.Connection:
-        """The process's one connection for writing; a forked child makes its own."""
-        if self._writer is None or self._writer[0] != os.getpid():
+        """The process's one connection for writing; a forked child makes its own, and so does one with a new file."""
+        which = os.getpid(), self.path.stat().st_ino
+        if self._writer is None or self._writer[0] != which:
             connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
             # WAL: readers never wait for a writer. FULL: what was committed outlives a power cut.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA wal_autocheckpoint = 4000")
             connection.execute("PRAGMA secure_delete = ON")
-            self._writer = os.getpid(), connection
+            self._writer = which, connection
         return self._writer[1]
 
 

@@ -124,7 +124,7 @@ class Trail:
 
     def _open(self) -> None:
         """Make sure, once, that there is a log."""
-        if self._opened:
+        if self._opened and self.store.path.exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._alone():

@@ -1,0 +1,65 @@
+"""Events are kept for their time, then only their hashes are; the tree stands throughout."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from lakeward.governance.trail.entries import read
+from lakeward.governance.trail.errors import Kept, NoSuchEvent
+from lakeward.governance.trail.keeping import due, end_hold, floor, hold, retire
+from lakeward.governance.trail.proofs import prove
+from lakeward.governance.trail.trail import Trail
+from lakeward.governance.trail.verify import verify
+from lakeward.workspace.events import Event
+
+Make = Callable[..., Event]
+FLOOR = floor(datetime.now(UTC).date())
+
+
+@pytest.fixture
+def aged(trail: Trail, clock: object, event: Make) -> Trail:
+    """Three events from before the floor, and two that must be kept."""
+    clock.at = datetime.combine(FLOOR, datetime.min.time(), UTC) - timedelta(days=2)  # type: ignore[attr-defined]
+    trail.append(event(1), event(2), event(3))
+    clock.at += timedelta(days=3)  # type: ignore[attr-defined]
+    trail.append(event(4), event(5))
+    return trail
+
+
+def _objects(trail: Trail) -> list[str]:
+    with trail.view() as view:
+        found = view.select("kind = 'export'")
+        return [read(row.data or b"", row.payload or b"")["object"] for row in found]
+
+
+def test_the_floor_is_seven_years_to_the_day() -> None:
+    assert floor(date(2026, 11, 23)) == date(2019, 11, 23)
+    assert floor(date(2028, 2, 29)) == date(2021, 2, 28)
+
+
+def test_bytes_go_and_hashes_stay(aged: Trail) -> None:
+    assert retire(aged, FLOOR, "Yearly deletion")["events"] == 3
+    assert _objects(aged) == ["object-4", "object-5"]
+    assert verify(aged.store).findings == []
+    with aged.view() as view, pytest.raises(NoSuchEvent, match="time of keeping"):
+        prove(view, "2")
+
+
+def test_what_must_be_kept_stays(aged: Trail) -> None:
+    with pytest.raises(Kept):
+        retire(aged, FLOOR + timedelta(days=1), "Too early")
+    assert len(_objects(aged)) == 5
+
+
+def test_a_hold_overrides_the_end_of_keeping(aged: Trail) -> None:
+    hold(aged, "all", "Litigation")
+    with pytest.raises(Kept, match="all"):
+        retire(aged, FLOOR, "Yearly deletion")
+    end_hold(aged, "all", "Settled")
+    hold(aged, "one", "Litigation", "object-2")
+    retire(aged, FLOOR, "Yearly deletion")
+    assert _objects(aged) == ["object-2", "object-4", "object-5"]
+    assert verify(aged.store).findings == []
+    with aged.view() as view:
+        assert due(view, FLOOR)["events"] == 0
