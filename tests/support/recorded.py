@@ -1,14 +1,13 @@
 """The events that a lakehouse's trail has."""
 
 from lakeward.governance.trail.entries import read
-from lakeward.governance.trail.sink import trail_of
+from lakeward.governance.trail.sink import trail_here
 from lakeward.workspace.events import Event
-from lakeward.workspace.settings import settings
 
 
 def recorded(type_: str = "") -> list[Event]:
     """Return all events of the lakehouse, or those of a type, oldest first."""
-    with trail_of(settings().home / "events").view() as view:
+    with trail_here().view() as view:
         told = [read(row.data or b"", row.payload or b"") for row in view.select("1")]
     events = [Event(**{name: it[name] for name in Event.model_fields}) for it in told]
     return [event for event in events if type_ in ("", event.type)]

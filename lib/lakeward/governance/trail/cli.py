@@ -14,7 +14,6 @@ from lakeward.workspace.console import Json, print_either, print_json, print_rec
 
 if TYPE_CHECKING:
     from lakeward.governance.trail.notes import Verifier
-    from lakeward.governance.trail.trail import Trail
 
 Which = Annotated[str, typer.Argument(help="An event's number in the log, or its id.", metavar="EVENT")]
 _Day = typer.Option(formats=["%Y-%m-%d"], help="A day, in UTC; it is included.")
@@ -29,14 +28,6 @@ class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
-
-
-def the_trail() -> "Trail":
-    """Return the lakehouse's trail."""
-    from lakeward.governance.trail.sink import trail_of
-    from lakeward.workspace.settings import settings
-
-    return trail_of(settings().home / "events")
 
 
 def query(
@@ -54,9 +45,10 @@ def query(
     Example: lakeward audit query --start-date 2026-11-01 --event-type phi_access --format csv
     """
     from lakeward.governance.trail.query import query as find
+    from lakeward.governance.trail.sink import trail_here
 
     fields = {name: value for name, value in (("actor", actor), ("object", object_)) if value}
-    with the_trail().view() as view:
+    with trail_here().view() as view:
         found = find(view, _date(start_date), _date(end_date), tuple(event_type or ()), limit + 1, **fields)
     if len(found) > limit:
         typer.echo(f"These are the first {limit}; there are more. Give --limit, or other days.", err=True)
@@ -75,9 +67,10 @@ def verify(
     Example: lakeward audit verify --key audit.vkey --anchor /mnt/worm/heads
     """
     from lakeward.governance.trail import anchors
+    from lakeward.governance.trail.sink import trail_here
     from lakeward.governance.trail.verify import verify as verify_trail
 
-    trail = the_trail()
+    trail = trail_here()
     with trail.view() as view:
         folders = dict.fromkeys([*(anchor or []), *(place for _, place in anchors.places(view))])
         gone = anchors.missing(view)
@@ -106,11 +99,12 @@ def validate_continuity(
     Example: lakeward audit validate-continuity --start-date 2026-11-01 --threshold 30
     """
     from lakeward.governance.trail.continuity import gaps
+    from lakeward.governance.trail.sink import trail_here
 
     now = datetime.now(UTC)
     since = _start(start_date) if start_date else datetime(1970, 1, 1, tzinfo=UTC)
     until = min(now, _start(end_date) + timedelta(days=1)) if end_date else now
-    with the_trail().view() as view:
+    with trail_here().view() as view:
         found = gaps(view, since, until, threshold * _MINUTE)
     rows = [
         {"after_event": it.after, "from": it.since, "to": it.until, "minutes": round((it.until - it.since) / _MINUTE)}
@@ -133,8 +127,9 @@ def prove(
     from json import dumps
 
     from lakeward.governance.trail.proofs import prove as proof_of
+    from lakeward.governance.trail.sink import trail_here
 
-    with the_trail().view() as view:
+    with trail_here().view() as view:
         proof = proof_of(view, event)
     if output is None:
         print_json(proof)
@@ -172,8 +167,9 @@ def export(
     Example: lakeward audit export /mnt/usb/audit
     """
     from lakeward.governance.trail.query import export as export_to
+    from lakeward.governance.trail.sink import trail_here
 
-    done = export_to(the_trail(), folder)
+    done = export_to(trail_here(), folder)
     print_either(done, json, f"{done['events']:,} events, the head and the keys are in {folder}.")
 
 
@@ -182,9 +178,10 @@ def keys(json: Json = False) -> None:
 
     Example: lakeward audit keys > audit.vkey
     """
+    from lakeward.governance.trail.sink import trail_here
     from lakeward.governance.trail.verify import keys_of
 
-    with the_trail().view() as view:
+    with trail_here().view() as view:
         found = [str(key) for key in keys_of(view)]
     print_either(found, json, "\n".join(found))
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lakeward.governance.trail.cli import Which, the_trail
+from lakeward.governance.trail.cli import Which
 from lakeward.workspace.console import Json, print_either
 
 Reason = Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")]
@@ -18,7 +18,9 @@ def rotate_key(json: Json = False) -> None:
 
     Example: lakeward audit rotate-key
     """
-    new = str(the_trail().rotate_key())
+    from lakeward.governance.trail.sink import trail_here
+
+    new = str(trail_here().rotate_key())
     print_either({"key": new}, json, f"In force from now on: {new}")
 
 
@@ -28,9 +30,10 @@ def heartbeat(json: Json = False) -> None:
     Example: lakeward audit heartbeat
     """
     from lakeward.governance.trail.continuity import heartbeat as beat
+    from lakeward.governance.trail.sink import trail_here
 
     event = beat()
-    the_trail().append(event)
+    trail_here().append(event)
     print_either({"id": event.id}, json, "Recorded.")
 
 
@@ -43,8 +46,9 @@ def anchor(
     Example: lakeward audit anchor /mnt/worm/heads
     """
     from lakeward.governance.trail.anchors import anchor as anchor_in
+    from lakeward.governance.trail.sink import trail_here
 
-    file = anchor_in(the_trail(), folder)
+    file = anchor_in(trail_here(), folder)
     print_either({"file": str(file)}, json, f"The head is in {file}.")
 
 
@@ -61,10 +65,11 @@ def retention(
     Example: lakeward audit retention --apply --reason "Yearly deletion"
     """
     from lakeward.governance.trail import keeping
+    from lakeward.governance.trail.sink import trail_here
 
     if apply and not reason:
         raise typer.BadParameter("--apply needs --reason")
-    trail = the_trail()
+    trail = trail_here()
     day = before.date() if before else keeping.floor(datetime.now(UTC).date())
     if apply:
         done = keeping.retire(trail, day, reason)
@@ -88,8 +93,9 @@ def hold(
     Example: lakeward audit hold case-4711 --reason "Litigation"
     """
     from lakeward.governance.trail import keeping
+    from lakeward.governance.trail.sink import trail_here
 
-    keeping.hold(the_trail(), name, reason, object_)
+    keeping.hold(trail_here(), name, reason, object_)
     print_either({"hold": name, "object": object_}, json, f"{object_ or 'All events'}: held until {name} is released.")
 
 
@@ -99,8 +105,9 @@ def release(name: Name, reason: Reason, json: Json = False) -> None:
     Example: lakeward audit release case-4711 --reason "Settled"
     """
     from lakeward.governance.trail import keeping
+    from lakeward.governance.trail.sink import trail_here
 
-    keeping.end_hold(the_trail(), name, reason)
+    keeping.end_hold(trail_here(), name, reason)
     print_either({"released": name}, json, f"{name} is released.")
 
 
@@ -115,6 +122,7 @@ def redact(
     Example: lakeward audit redact 42 --field reason --reason "Request of the data subject, 2026-17"
     """
     from lakeward.governance.trail import keeping
+    from lakeward.governance.trail.sink import trail_here
 
-    number = keeping.erase(the_trail(), event, field, reason)
+    number = keeping.erase(trail_here(), event, field, reason)
     print_either({"event": number, "erased": field}, json, f"Erased from event {number}: {', '.join(field)}.")

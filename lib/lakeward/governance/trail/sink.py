@@ -17,7 +17,12 @@ TAKEN_OVER = "governance.audit.taken_over"
 
 def write(event: Event) -> None:
     """Append an event to the lakehouse's trail, and return when the disk has it."""
-    trail_of(settings().home / "events").append(event)
+    trail_here().append(event)
+
+
+def trail_here() -> Trail:
+    """Return the lakehouse's trail."""
+    return trail_of(settings().home / "events")
 
 
 @cache

@@ -1,0 +1,230 @@
+"""What the audit trail costs, held against the least that SQLite and hashing cost; run it on a quiet machine.
+
+    python tests/benchmarks/audit.py [--events 1000000] [--json]
+
+Appends are compared with plain inserts of as many bytes into SQLite (WAL, synchronous=FULL) in as many transactions,
+so with as many syncs of the disk, turn about: what the disk does in between befalls both. For eight processes at once
+plain SQLite has two figures: its processes taking turns at its lock, and one writer with the trail's transactions.
+Verification is compared with reading the entries and hashing what it has to: each entry and each disclosure.
+"""
+
+import argparse
+import json
+import multiprocessing
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from lakeward.governance.trail import entries
+from lakeward.governance.trail.merkle import inclusion
+from lakeward.governance.trail.query import query
+from lakeward.governance.trail.trail import Trail
+from lakeward.governance.trail.verify import verify
+from lakeward.workspace.events import Event
+
+ROUNDS = 5
+GROUP = 500
+PROCESSES = 8
+TYPES = [
+    "imaging.score.finished",
+    "imaging.ingest.finished",
+    "imaging.crosswalk.looked_up",
+    "imaging.export.started",
+    "jobs.run.started",
+]
+Rows = list[tuple[str, str]]
+
+
+def events(count: int) -> list[Event]:
+    """Events of five types, with two details each."""
+    return [
+        Event(type=TYPES[it % len(TYPES)], object=f"run-{it}", details={"images": it, "profile": "research"})
+        for it in range(count)
+    ]
+
+
+class Plain:
+    """Rows of two texts in SQLite."""
+
+    def __init__(self, folder: Path) -> None:
+        self._connection = sqlite3.connect(folder / "plain.sqlite", timeout=60, isolation_level=None)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        self._connection.execute(
+            "CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, data TEXT, payload TEXT)"
+        )
+
+    def insert(self, rows: Rows) -> None:
+        """Insert rows in one transaction."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.executemany("INSERT INTO rows (data, payload) VALUES (?, ?)", rows)
+        self._connection.commit()
+
+
+def alike(event: Event) -> tuple[str, str]:
+    """As many bytes as the trail stores of an event."""
+    sealed, payload = entries.sealed(event)
+    return entries.entry(sealed, bytes(32), entries.stamp(event.at), 0).decode(), payload.decode()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of some work."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def appends(folder: Path, size: int, groups: int) -> dict[str, Any]:
+    """Appends of `size` events at a time, against plain inserts, turn about."""
+    trail, plain = Trail(folder / "trail"), Plain(folder)
+    trail.append(*events(1))
+    made = events(size * groups)
+    parts = [made[at : at + size] for at in range(0, len(made), size)]
+    rows = [[alike(event) for event in part] for part in parts]
+    trails, plains = [], []
+    for _ in range(ROUNDS):
+        trails.append(seconds(lambda: [trail.append(*part) for part in parts]))
+        plains.append(seconds(lambda: [plain.insert(part) for part in rows]))
+    return figures(len(made), trails, plains)
+
+
+def figures(count: int, ours: list[float], theirs: list[float]) -> dict[str, Any]:
+    """Rates, and the median of the rounds' ratios."""
+    return {
+        "events_a_second": round(count / statistics.median(ours)),
+        "plain_a_second": round(count / statistics.median(theirs)),
+        "ratio": round(statistics.median(b / a for a, b in zip(ours, theirs, strict=True)), 2),
+    }
+
+
+def at_once(folder: Path, each: int) -> dict[str, Any]:
+    """Eight processes that append one event at a time."""
+    trail = Trail(folder / "trail")
+    trail.append(*events(1))
+    ours, turns, alone, transactions = [], [], [], []
+    for _ in range(3):
+        before = _size(trail)
+        _together(_append, folder, each, ours)
+        assert _size(trail) - before == PROCESSES * each
+        transactions.append(_commits(trail, before))
+        _together(_insert, folder, each, turns)
+        plain, made = Plain(folder), [alike(event) for event in events(PROCESSES * each)]
+        step = -(-len(made) // transactions[-1])
+        parts = [made[at : at + step] for at in range(0, len(made), step)]
+        alone.append(seconds(lambda plain=plain, parts=parts: [plain.insert(part) for part in parts]))  # type: ignore[misc]
+    count = PROCESSES * each
+    return figures(count, ours, turns) | {
+        "events_a_transaction": round(count / statistics.median(transactions), 1),
+        "one_plain_writer_a_second": round(count / statistics.median(alone)),
+    }
+
+
+def _together(work: Callable[..., None], folder: Path, each: int, times: list[float]) -> None:
+    """Let eight processes work, and note the time from when all are ready until the last is done."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(PROCESSES + 1)
+    processes = [context.Process(target=work, args=(folder, each, ready)) for _ in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    ready.wait()
+    times.append(seconds(lambda: [process.join() for process in processes]))
+    assert [process.exitcode for process in processes] == [0] * PROCESSES
+
+
+def _append(folder: Path, each: int, ready: Any) -> None:
+    trail, made = Trail(folder / "trail"), events(each)
+    trail.append()
+    ready.wait()
+    for event in made:
+        trail.append(event)
+
+
+def _insert(folder: Path, each: int, ready: Any) -> None:
+    plain, made = Plain(folder), [alike(event) for event in events(each)]
+    ready.wait()
+    for row in made:
+        plain.insert([row])
+
+
+def _size(trail: Trail) -> int:
+    with trail.view() as view:
+        return view.count()
+
+
+def _commits(trail: Trail, start: int) -> int:
+    """Transactions since an entry: the entries of one have one time."""
+    with trail.view() as view:
+        rows = view.select("sequence >= ?", [start])
+        return len({entries.read(row.data or b"", row.payload or b"")["recorded"] for row in rows})
+
+
+def large(folder: Path, count: int) -> dict[str, Any]:
+    """Verification, proofs and queries over many events, spread over a year."""
+    clock = [datetime(2026, 1, 1, tzinfo=UTC)]
+    trail = Trail(folder / "large", clock=lambda: clock[0])
+    made = events(GROUP)
+    for _ in range(count // GROUP):
+        clock[0] += timedelta(days=365) / (count // GROUP)
+        trail.append(*made)
+    with trail.view() as view:
+        total = view.count()
+        hashing = min(seconds(lambda: [_hashed(block) for block in view.rows()]) for _ in range(2))
+        proofs = [seconds(lambda at=at: inclusion(at, total, view.subtree)) for at in range(0, total, total // 50)]  # type: ignore[misc]
+        day = datetime(2026, 7, 1, tzinfo=UTC).date()
+        queries = [seconds(lambda: query(view, day, day, ("phi_access",))) for _ in range(5)]
+        found = len(query(view, day, day, ("phi_access",)))
+    verifying = seconds(lambda: verify(trail.store))
+    return {
+        "events": total,
+        "verified_a_second": round(total / verifying),
+        "hashed_a_second": round(total / hashing),
+        "ratio": round(hashing / verifying, 2),
+        "inclusion_proof_ms": round(statistics.median(proofs) * 1000, 2),
+        "slowest_proof_ms": round(max(proofs) * 1000, 2),
+        "query_of_one_day_and_kind_ms": round(statistics.median(queries) * 1000, 1),
+        "events_that_it_finds": found,
+    }
+
+
+def _hashed(block: list[tuple[int, bytes, bytes | None, bytes | None]]) -> None:
+    for _, _, data, payload in block:
+        sha256(data or b"").digest()
+        for part in (payload or b"").split(entries.SEPARATOR):
+            sha256(part).digest()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, help="where to write; a disk whose syncs are real")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder) as made:
+        folder = Path(made)
+        for name in ("one", "many", "eight"):
+            (folder / name).mkdir()
+        found = {
+            "one event at a time": appends(folder / "one", 1, 200),
+            f"{GROUP} events at a time": appends(folder / "many", GROUP, 4),
+            f"{PROCESSES} processes, one event at a time": at_once(folder / "eight", 100),
+            "a large trail": large(folder, given.events),
+        }
+    if given.json:
+        json.dump(found, sys.stdout, indent=2)
+        return
+    for title, facts in found.items():
+        print(title)
+        for name, value in facts.items():
+            print(f"  {value:>12,}  {name.replace('_', ' ')}")
+
+
+if __name__ == "__main__":
+    main()
