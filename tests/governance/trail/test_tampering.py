@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lakeward.governance.trail import entries
+from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.findings import Fault
 from lakeward.governance.trail.merkle import Frontier, leaf_hash
 from lakeward.governance.trail.notes import Checkpoint, Signer, Verifier
@@ -271,3 +272,12 @@ def test_an_index_that_hides_an_event(whole: Path) -> None:
         connection.execute("UPDATE sqlite_master SET sql = sql || ' WHERE kind <> ''export''' WHERE name = 'by_kind'")
         connection.execute("PRAGMA writable_schema = RESET")
         assert check().findings
+
+
+def test_what_was_tampered_with_is_not_signed_again(trail: Trail) -> None:
+    event = Event(type="imaging.export.started", object="1")
+    trail.append(event, event)
+    with closing(sqlite3.connect(trail.store.path, isolation_level=None)) as connection:
+        _rewrite(connection, 1)
+    with pytest.raises(NotProven, match="audit verify"):
+        Trail().append(event)

@@ -11,7 +11,7 @@ from pathlib import Path
 from lakeward.governance.trail import entries, keys, store
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven
 from lakeward.governance.trail.merkle import Frontier, leaf_hash
-from lakeward.governance.trail.notes import Checkpoint, Signer, Verifier
+from lakeward.governance.trail.notes import Checkpoint, Signer, Verifier, head
 from lakeward.governance.trail.queue import Place, Queue
 from lakeward.governance.trail.store import State, Store, View
 from lakeward.governance.trail.walk import FIRST
@@ -45,7 +45,8 @@ class Trail:
         self._queue = Queue(self.folder / "trail.queue")
         self._clock = clock
         self._opened = False
-        self._signers: dict[str, Signer] = {}
+        self._last_signer: Signer | None = None
+        self._signed = ""
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -61,6 +62,10 @@ class Trail:
         """
         self._open()
         sealed = [entries.sealed(event) for event in events]
+        with self._alone(wait=False) as alone:
+            if alone:
+                self._drain(sealed)
+                return
         while (mine := self._queue.put(sealed)) is None:
             with self._alone():
                 self._drain()
@@ -77,20 +82,20 @@ class Trail:
         with self._alone():
             self._drain()
             state = self._state()
-            old = Verifier.parse(state.vkey)
-            signers = [keys.signer_of(old, self.folder), keys.next_signer(old.name, self.folder)]
-            new = signers[1].verifier
-            self._write([entries.sealed(Event(type=ROTATED, object=str(new)))], state.done, signers, str(new))
-            keys.forget(old, self.folder)
-        return new
+            old = self._signer(state)
+            new = keys.next_signer(old.verifier.name, self.folder)
+            event = Event(type=ROTATED, object=str(new.verifier))
+            self._write(state, [entries.sealed(event)], state.done, [old, new])
+            keys.forget(old.verifier, self.folder)
+        return new.verifier
 
     def take_out(self, event: Event, change: Callable[[sqlite3.Connection], object]) -> None:
         """Append an event, and in the same transaction take out what it tells of, so that nothing of it is left."""
         self._open()
         with self._alone():
             done = self._drain()
-            vkey = self._state().vkey
-            self._write([entries.sealed(event)], done, [self._signer(vkey)], vkey, change)
+            state = self._state()
+            self._write(state, [entries.sealed(event)], done, [self._signer(state)], change)
             self._queue.clear(done, at_least=0)
             self.store.wipe()
 
@@ -113,12 +118,16 @@ class Trail:
     # --- the one who writes ------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the writer's lock, which threads and processes get in turn, and the kernel drops at death."""
+    def _alone(self, wait: bool = True) -> Iterator[bool]:
+        """Hold the writer's lock, which the kernel drops at death; tells whether it was got, if not waited for."""
         lock = os.open(self.folder / "trail.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            got = True
+        except BlockingIOError:
+            got = False
+        try:
+            yield got
         finally:
             os.close(lock)
 
@@ -133,36 +142,46 @@ class Trail:
                 origin = f"lakeward/{settings().environment}/{os.urandom(8).hex()}"
                 signer = keys.first_signer(origin, self.folder)
                 event = Event(type=OPENED, object=str(signer.verifier))
-                self._write([entries.sealed(event)], Place("", 0), [signer], str(signer.verifier))
+                nothing = State("", Place("", 0), FIRST, Frontier(), "")
+                self._write(nothing, [entries.sealed(event)], nothing.done, [signer])
         self._opened = True
 
     def _state(self) -> State:
         state = self.store.last_state()
-        return state or State("", Place("", 0), FIRST, Frontier(), "")
+        if state is None:
+            raise NotProven(f"The trail in {self.folder} has lost its head. Run: lakeward audit verify")
+        return state
 
-    def _drain(self) -> Place:
-        """Append all that waits."""
+    def _drain(self, mine: Sequence[tuple[bytes, bytes]] = ()) -> Place:
+        """Append all that waits, and then these."""
         state = self._state()
         waiting = self._queue.waiting(state.done)
+        if waiting.events or mine:
+            self._write(state, [*waiting.events, *mine], waiting.end, [self._signer(state)])
         if waiting.events:
-            self._write(waiting.events, waiting.end, [self._signer(state.vkey)], state.vkey)
             self._queue.clear(waiting.end)
         return waiting.end
 
-    def _signer(self, vkey: str) -> Signer:
-        if vkey not in self._signers:
-            self._signers[vkey] = keys.signer_of(Verifier.parse(vkey), self.folder)
-        return self._signers[vkey]
+    def _signer(self, state: State) -> Signer:
+        """Return who signs next, once it is sure that this continues what was signed last."""
+        verifier = Verifier.parse(state.vkey)
+        if self._signed != state.head:
+            signed = head(state.head, verifier)
+            if (signed.size, signed.root) != (state.frontier.size, state.frontier.root()):
+                raise NotProven(f"The trail in {self.folder} is not as its head was signed. Run: lakeward audit verify")
+        if self._last_signer is None or self._last_signer.verifier != verifier:
+            self._last_signer = keys.signer_of(verifier, self.folder)
+        return self._last_signer
 
     def _write(
         self,
+        state: State,
         events: Sequence[tuple[bytes, bytes]],
         done: Place,
         signers: Sequence[Signer],
-        vkey: str,
         change_too: Callable[[sqlite3.Connection], object] = lambda change: None,
     ) -> None:
-        state = self._state()
+        """Append to the log; the last signer's key is in force then."""
         frontier, last = state.frontier, state.last
         rows, nodes = [], list[tuple[int, int, bytes]]()
         recorded = entries.stamp(self._clock())
@@ -172,11 +191,12 @@ class Trail:
             rows.append((frontier.size, last, data.decode(), payload.decode()))
             nodes.extend(frontier.add(last))
         checkpoint = str(Checkpoint(signers[0].verifier.name, frontier.size, frontier.root()))
-        head = signers[0].sign(checkpoint) + "".join(it.sign(checkpoint).rpartition("\n\n")[2] for it in signers[1:])
+        note = signers[0].sign(checkpoint) + "".join(it.sign(checkpoint).rpartition("\n\n")[2] for it in signers[1:])
         with self.store.changed() as change:
-            store.add(change, rows, State(vkey, done, last, frontier, head))
+            store.add(change, rows, State(str(signers[-1].verifier), done, last, frontier, note))
             store.add_nodes(change, nodes)
             change_too(change)
+        self._signed = note
 
 
 def _reached(done: Place, mine: Place) -> bool:
