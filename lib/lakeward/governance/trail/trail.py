@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from lakeward.governance.trail import entries, keys, store
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven
 from lakeward.governance.trail.merkle import Frontier, leaf_hash
-from lakeward.governance.trail.notes import Checkpoint, Signer, Verifier, head
+from lakeward.governance.trail.notes import Checkpoint, Signer, Verifier
 from lakeward.governance.trail.queue import Place, Queue
 from lakeward.governance.trail.store import State, Store, View
 from lakeward.governance.trail.walk import FIRST
@@ -46,7 +47,10 @@ class Trail:
         self._clock = clock
         self._opened = False
         self._last_signer: Signer | None = None
+        self._last_vkey = ""
         self._signed = ""
+        self._done = Place("", 0)
+        self._process, self._threads = os.getpid(), threading.Lock()
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -67,13 +71,15 @@ class Trail:
                 self._drain(sealed)
                 return
         while (mine := self._queue.put(sealed)) is None:
-            with self._alone():
+            with self._turn(), self._alone():
                 self._drain()
-        with self._alone():
-            done = self._state().done
-            if not _reached(done, mine):
-                done = self._drain()
-        if not _reached(done, mine):
+        with self._turn():
+            if not _reached(self._done, mine):  # else another thread of this process took it along
+                with self._alone():
+                    self._done = self._state().done
+                    if not _reached(self._done, mine):
+                        self._drain()
+        if not _reached(self._done, mine):
             raise NotProven(f"The queue of events in {self.folder} was changed by another program.")
 
     def rotate_key(self) -> Verifier:
@@ -131,6 +137,12 @@ class Trail:
         finally:
             os.close(lock)
 
+    def _turn(self) -> threading.Lock:
+        """Lock between the threads of a process, of which one at a time waits for the writer's lock."""
+        if self._process != os.getpid():  # a child that was forked off has none of its parent's threads
+            self._process, self._threads = os.getpid(), threading.Lock()
+        return self._threads
+
     def _open(self) -> None:
         """Make sure, once, that there is a log."""
         if self._opened and self.store.path.exists():
@@ -160,17 +172,19 @@ class Trail:
             self._write(state, [*waiting.events, *mine], waiting.end, [self._signer(state)])
         if waiting.events:
             self._queue.clear(waiting.end)
+        self._done = waiting.end
         return waiting.end
 
     def _signer(self, state: State) -> Signer:
         """Return who signs next, once it is sure that this continues what was signed last."""
-        verifier = Verifier.parse(state.vkey)
-        if self._signed != state.head:
-            signed = head(state.head, verifier)
-            if (signed.size, signed.root) != (state.frontier.size, state.frontier.root()):
+        if self._last_signer is None or self._last_vkey != state.vkey:
+            self._last_signer = keys.signer_of(Verifier.parse(state.vkey), self.folder)
+            self._last_vkey = state.vkey
+        if self._signed != state.head:  # by another process: signing again is quicker than checking, and gives the same
+            checkpoint = Checkpoint(self._last_signer.verifier.name, state.frontier.size, state.frontier.root())
+            text, _, signature = self._last_signer.sign(str(checkpoint)).rpartition("\n\n")
+            if not state.head.startswith(f"{text}\n\n") or signature not in state.head:
                 raise NotProven(f"The trail in {self.folder} is not as its head was signed. Run: lakeward audit verify")
-        if self._last_signer is None or self._last_signer.verifier != verifier:
-            self._last_signer = keys.signer_of(verifier, self.folder)
         return self._last_signer
 
     def _write(
