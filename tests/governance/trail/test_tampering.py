@@ -256,6 +256,8 @@ def test_a_clock_that_stepped_back(trail: Trail, clock: object) -> None:
         ("UPDATE nodes SET hash = zeroblob(32) WHERE level = 8 AND position = 1", Fault.EDIT, 256),
         ("UPDATE state SET head = replace(head, '600', '599')", Fault.SIGNATURE, SIZE - 1),
         ("DELETE FROM state", Fault.DELETION, 0),
+        ("UPDATE state SET last = zeroblob(32)", Fault.EDIT, SIZE - 1),
+        ("UPDATE state SET frontier = zeroblob(128)", Fault.EDIT, SIZE - 1),
         ("UPDATE entries SET sequence = 1000 WHERE sequence = 599", Fault.EDIT, SIZE - 1),
         ("UPDATE entries SET leaf = zeroblob(32) WHERE sequence = 77", Fault.EDIT, 77),
     ],
@@ -281,3 +283,29 @@ def test_what_was_tampered_with_is_not_signed_again(trail: Trail) -> None:
         _rewrite(connection, 1)
     with pytest.raises(NotProven, match="audit verify"):
         Trail().append(event)
+
+
+def _content(file: Path) -> object:
+    """All that a trail says, None if SQLite can't read it."""
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            found = [
+                connection.execute(f"SELECT {columns} FROM {table} NOT INDEXED").fetchall()
+                for table, columns in [
+                    ("entries", "sequence, leaf, data, payload"),
+                    ("state", "size, last, frontier, head"),
+                ]
+            ]
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
+    return found
+
+
+@_tries(60)
+@given(place=st.integers(0, 1 << 20), bit=st.integers(0, 7))
+def test_a_flipped_bit_of_the_file_is_found_if_it_changes_anything(whole: Path, place: int, bit: int) -> None:
+    file = whole.with_name("flipped.sqlite")
+    data = bytearray(whole.read_bytes())
+    data[place % len(data)] ^= 1 << bit
+    file.write_bytes(data)
+    assert verify(Store(file)).findings or _content(file) == _content(whole)

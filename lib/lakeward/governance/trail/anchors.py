@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from lakeward.governance.trail.entries import read
+from lakeward.governance.trail.entries import told_by
 from lakeward.governance.trail.findings import Fault, Finding
 from lakeward.governance.trail.notes import Checkpoint
 from lakeward.governance.trail.store import View
@@ -57,7 +57,8 @@ def places(view: View) -> list[tuple[int, Path]]:
     """Return where heads were anchored, as the trail tells, each with the number of the last event that says so."""
     found: dict[str, int] = {}
     for row in view.select("kind = 'audit' AND type = ?", [ANCHORED]):
-        found[read(row.data or b"", b"")["object"]] = row.sequence
+        if told := told_by(row):
+            found[told["object"]] = row.sequence
     return [(sequence, Path(place)) for place, sequence in found.items()]
 
 

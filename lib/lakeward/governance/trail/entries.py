@@ -17,6 +17,7 @@ from typing import Any
 import rfc8785
 
 from lakeward.governance.trail.catalogue import kind_of
+from lakeward.governance.trail.store import Row
 from lakeward.workspace.events import Event
 
 SEPARATOR = b"~"
@@ -106,6 +107,14 @@ def read(data: bytes, payload: bytes) -> dict[str, Any]:
         "details": details,
         "erased": len(event["_sd"]) - len(shown),
     }
+
+
+def told_by(row: Row) -> dict[str, Any] | None:
+    """Return what `read` does, None if the entry is gone or was made unreadable, which verification finds."""
+    try:
+        return read(row.data, row.payload or b"") if row.data else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def stamp(at: datetime) -> str:

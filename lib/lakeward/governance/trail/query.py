@@ -60,7 +60,7 @@ def query(
         conditions.append(f"{name} = ?")
         values.append(value)
     rows = view.select(" AND ".join(conditions), values, "recorded, sequence", limit)
-    return [entries.read(row.data or b"", row.payload or b"") for row in rows]
+    return [told for row in rows if (told := entries.told_by(row))]
 
 
 def export(trail: Trail, folder: Path) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _take_over(trail: Trail, file: Path) -> None:
 def _taken(trail: Trail, digest: str) -> bool:
     with trail.view() as view:
         found = view.select("kind = 'audit' AND type = ?", [TAKEN_OVER])
-    return any(entries.read(row.data or b"", b"")["object"] == digest for row in found)
+    return any(told["object"] == digest for row in found if (told := entries.told_by(row)))
 
 
 def _event(line: bytes) -> Event | None:

@@ -1,7 +1,8 @@
 """Verification of a whole trail: its entries, then its tree against the signed head and the anchored ones."""
 
+import sqlite3
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from lakeward.governance.trail import entries
@@ -34,35 +35,41 @@ def verify(store: Store, anchored: Iterable[str] = (), trusted: Verifier | None 
         The public key that the log began with, as it is known from elsewhere.
     """
     notes = list(anchored)
-    with store.view() as view, ThreadPoolExecutor(1) as beside:
-        index = beside.submit(store.faults)
-        state = view.state()
-        if state is None:
-            detail = "where the log stands, and its head, are gone"
-            return Verification(0, "", len(notes), [Finding(Fault.DELETION, 0, detail)])
-        walked = walk(view, allowed(view))
-        findings = walked.findings
-        if not walked.broken:
-            findings = sorted([*_heads(view, state, walked, notes, trusted), *findings], key=lambda it: it.sequence)
-            findings = findings or [Finding(Fault.EDIT, 0, f"the store's index: {it}") for it in index.result()]
+    try:
+        with ThreadPoolExecutor(1) as beside, store.view() as view:
+            return _verified(view, notes, trusted, beside.submit(store.faults))
+    except sqlite3.DatabaseError as error:
+        return Verification(0, "", len(notes), [Finding(Fault.EDIT, 0, f"SQLite can't read the store: {error}")])
+
+
+def _verified(view: View, notes: list[str], trusted: Verifier | None, index: Future[list[str]]) -> Verification:
+    state = view.state()
+    if state is None:
+        detail = "where the log stands, and its head, are gone"
+        return Verification(0, "", len(notes), [Finding(Fault.DELETION, 0, detail)])
+    walked = walk(view, allowed(view))
+    findings = walked.findings
+    if not walked.broken:
+        findings = sorted([*_heads(view, state, walked, notes, trusted), *findings], key=lambda it: it.sequence)
+        findings = findings or [Finding(Fault.EDIT, 0, f"the store's index: {it}") for it in index.result()]
     return Verification(walked.frontier.size, state.head, len(notes), findings)
 
 
 def keys_of(view: View) -> list[Verifier]:
     """Return the public keys that were in force, in their order, as the trail itself tells."""
     found = view.select("kind = 'configuration' AND type IN ('governance.key.opened', 'governance.key.rotated')")
-    return [Verifier.parse(entries.read(row.data, b"")["object"]) for row in found if row.data]
+    return [Verifier.parse(told["object"]) for row in found if (told := entries.told_by(row))]
 
 
 def allowed(view: View) -> Allowed:
     """Return what the trail says was taken out of it."""
     retired, erased = 0, set[tuple[int, bytes]]()
     for row in view.select("kind = 'audit' AND type IN ('governance.audit.retired', 'governance.audit.erased')"):
-        told = entries.read(row.data or b"", row.payload or b"")
-        if told["type"] == "governance.audit.retired":
-            retired = max(retired, int(told["details"]["before"]))
-        else:
-            erased.update((int(told["object"]), it.encode()) for it in told["details"]["digests"])
+        told = entries.told_by(row)
+        if told and told["type"] == "governance.audit.retired":
+            retired = max(retired, int(told["details"].get("before", 0)))
+        elif told:
+            erased.update((int(told["object"]), it.encode()) for it in told["details"].get("digests", ()))
     return Allowed(retired, frozenset(erased))
 
 
@@ -90,9 +97,10 @@ def _against_head(view: View, signed: Checkpoint, state: State, walked: Walked) 
     if size > signed.size:
         return Finding(Fault.INSERTION, signed.size, f"the signed head counts {signed.size} events only")
     if walked.frontier.root() == signed.root:
-        if walked.suspect is None:
-            return None
-        return Finding(Fault.EDIT, walked.suspect, "a stored node of the tree above it is not what the events make")
+        if walked.suspect is not None:
+            return Finding(Fault.EDIT, walked.suspect, "a stored node of the tree above it is not what the events make")
+        stands = (state.frontier.root(), state.last) == (signed.root, *view.leaves(size - 1, size))
+        return None if stands else Finding(Fault.EDIT, size - 1, "where the log stands is not behind this event")
     place = 0
     if state.frontier.root() == signed.root:
         if leads_to_head(view, size - 1, state.last):
