@@ -292,8 +292,8 @@ def _content(file: Path) -> object:
             found = [
                 connection.execute(f"SELECT {columns} FROM {table} NOT INDEXED").fetchall()
                 for table, columns in [
-                    ("entries", "sequence, leaf, data, payload"),
-                    ("state", "size, last, frontier, head"),
+                    ("entries", "sequence, leaf, CAST(data AS BLOB), CAST(payload AS BLOB)"),
+                    ("state", "size, last, frontier, CAST(head AS BLOB)"),
                 ]
             ]
     except (sqlite3.Error, UnicodeDecodeError):

@@ -38,8 +38,9 @@ def verify(store: Store, anchored: Iterable[str] = (), trusted: Verifier | None 
     try:
         with ThreadPoolExecutor(1) as beside, store.view() as view:
             return _verified(view, notes, trusted, beside.submit(store.faults))
-    except sqlite3.DatabaseError as error:
-        return Verification(0, "", len(notes), [Finding(Fault.EDIT, 0, f"SQLite can't read the store: {error}")])
+    except (sqlite3.DatabaseError, NotProven, ValueError, TypeError) as error:
+        detail = f"the store's file is damaged: {type(error).__name__}: {error}"
+        return Verification(0, "", len(notes), [Finding(Fault.EDIT, 0, detail)])
 
 
 def _verified(view: View, notes: list[str], trusted: Verifier | None, index: Future[list[str]]) -> Verification:
