@@ -1,0 +1,38 @@
+"""Roles, and what each may do."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person is here."""
+
+    ADMINISTRATOR = "administrator"
+    DATA_SCIENTIST = "data_scientist"
+    ML_ENGINEER = "ml_engineer"
+    CLINICAL_REVIEWER = "clinical_reviewer"
+    QUALITY_MANAGER = "quality_manager"
+    COMPLIANCE_OFFICER = "compliance_officer"
+
+
+class Action(StrEnum):
+    """What needs a role."""
+
+    MANAGE_PEOPLE = "people.manage"
+    CHANGE_POLICY = "policy.change"
+    SUBMIT_MODEL = "model.submit"
+    REVIEW_MODEL = "model.review"
+    APPROVE_MODEL = "model.approve"
+    PROMOTE_MODEL = "model.promote"
+    SIGN_REPORT = "report.sign"
+
+
+MATRIX: dict[Action, frozenset[Role]] = {
+    Action.MANAGE_PEOPLE: frozenset({Role.ADMINISTRATOR}),
+    Action.CHANGE_POLICY: frozenset({Role.COMPLIANCE_OFFICER, Role.QUALITY_MANAGER}),
+    Action.SUBMIT_MODEL: frozenset({Role.DATA_SCIENTIST, Role.ML_ENGINEER}),
+    Action.REVIEW_MODEL: frozenset({Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER, Role.COMPLIANCE_OFFICER}),
+    Action.APPROVE_MODEL: frozenset({Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER, Role.COMPLIANCE_OFFICER}),
+    Action.PROMOTE_MODEL: frozenset({Role.ML_ENGINEER}),
+    Action.SIGN_REPORT: frozenset({Role.COMPLIANCE_OFFICER}),
+}
+"""Nobody has all of it: who manages people approves nothing, and who makes models approves none."""

@@ -1,0 +1,153 @@
+"""Electronic signatures: a person's own, on one very record, with their meaning; and nothing else passes for one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakeward.governance.people.errors import NotLetIn, PersonRefused, SignatureInvalid
+from lakeward.governance.people.people import People
+from lakeward.governance.people.signatures import Meaning, Signed, sign, signatures, verify
+from lakeward.governance.people.store import Person
+from lakeward.workspace.errors import EventNotRecorded
+from lakeward.workspace.events import use_sink
+from lakeward.workspace.settings import settings
+from recorded import recorded
+
+PASSWORD = "correct horse battery"
+MODEL = Signed("model", "nodules/7", "ab" * 32)
+Join = Callable[..., Person]
+
+
+def test_a_signature_shows_who_when_and_what_it_means(people: People, join: Join) -> None:
+    join("ann")
+    sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD)
+    (made,) = signatures(people, MODEL)
+    assert (made.signer, made.name, made.meaning, made.signed) == ("ann", "Dr. Ann", Meaning.APPROVAL, MODEL)
+    assert made.time.isoformat() == "2026-11-18T11:06:40+00:00"
+    (event,) = recorded("governance.signature.made")
+    assert (event.actor, event.object) == ("ann", "model/nodules/7")
+
+
+def test_both_components_are_needed_each_time(people: People, join: Join) -> None:
+    join("ann")
+    sign(people, MODEL, Meaning.REVIEW, "ann", PASSWORD)
+    with pytest.raises(NotLetIn):
+        sign(people, MODEL, Meaning.APPROVAL, "ann", "")
+    assert len(signatures(people, MODEL)) == 1
+
+
+def test_in_production_it_takes_a_code(people: People, join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
+    join("ann")
+    monkeypatch.setenv("LAKEWARD_ENVIRONMENT", "prod")
+    settings.cache_clear()
+    with pytest.raises(NotLetIn, match="one-time code"):
+        sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD)
+
+
+def test_a_record_that_changed_is_not_signed_any_more(people: People, join: Join) -> None:
+    join("ann")
+    sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD)
+    assert signatures(people, replace(MODEL, sha256="cd" * 32)) == []
+
+
+def test_it_can_not_be_moved_to_another_record(people: People, join: Join) -> None:
+    join("ann")
+    note = sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD).note
+    with pytest.raises(SignatureInvalid):
+        verify(people, note.replace("nodules/7", "nodules/8"))
+    with people.store.changed() as change:
+        change.execute("UPDATE signatures SET id = 'nodules/8'")
+    assert signatures(people, replace(MODEL, id="nodules/8")) == [], "it says itself what it is on"
+
+
+@given(place=st.integers(0, 10_000), char=st.characters(codec="utf-8"))
+def test_whatever_is_changed_in_it_is_found(signed_note: tuple[People, str], place: int, char: str) -> None:
+    people, note = signed_note
+    place %= len(note)
+    changed = note[:place] + char + note[place + 1 :]
+    if changed != note:
+        with pytest.raises(SignatureInvalid):
+            verify(people, changed)
+
+
+@pytest.fixture(scope="module")
+def signed_note(tmp_path_factory: pytest.TempPathFactory) -> tuple[People, str]:
+    folder = tmp_path_factory.mktemp("people")
+    before = use_sink(lambda event: None)
+    people = People(folder)
+    people.add(None, "ann", "Dr. Ann", [], PASSWORD)
+    note = sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD).note
+    use_sink(before)
+    return people, note
+
+
+def test_another_persons_key_signs_for_nobody_else(people: People, join: Join) -> None:
+    join("ann")
+    join("bob")
+    note = sign(people, MODEL, Meaning.APPROVAL, "bob", PASSWORD).note
+    with pytest.raises(SignatureInvalid):
+        verify(people, note.replace("signer bob", "signer ann").replace("name Dr. Bob", "name Dr. Ann"))
+
+
+def test_after_a_loss_old_signatures_stay_valid_and_new_ones_take_the_new_key(
+    people: People, root: Person, join: Join, clock: "object"
+) -> None:
+    join("ann")
+    sign(people, MODEL, Meaning.REVIEW, "ann", PASSWORD)
+    old = people.find("ann").vkey
+    clock.seconds += 3600  # type: ignore[attr-defined]
+    people.reset(root, "ann", "a second first password")
+    assert people.find("ann").vkey != old
+    people.change_password("ann", "a second first password", "a third good password")
+    sign(people, MODEL, Meaning.APPROVAL, "ann", "a third good password")
+    assert [one.meaning for one in signatures(people, MODEL)] == [Meaning.REVIEW, Meaning.APPROVAL]
+
+
+def test_a_replaced_key_signs_nothing_later(people: People, root: Person, join: Join, clock: "object") -> None:
+    join("ann")
+    stolen = people.find("ann")
+    people.reset(root, "ann", "a second first password")
+    clock.seconds += 3600  # type: ignore[attr-defined]
+    people.store.set("ann", sealed_key=stolen.sealed_key, password=stolen.password, must_change=False)
+    note = sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD).note
+    with pytest.raises(SignatureInvalid, match="not in force"):
+        verify(people, note)
+
+
+def test_what_can_not_be_recorded_is_not_signed(people: People, join: Join) -> None:
+    join("ann")
+
+    def full(event: object) -> None:
+        if getattr(event, "type", "").startswith("governance.signature"):
+            raise OSError("no space left")
+
+    before = use_sink(full)
+    try:
+        with pytest.raises(EventNotRecorded):
+            sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD)
+    finally:
+        use_sink(before)
+    assert signatures(people, MODEL) == []
+
+
+@pytest.mark.parametrize(
+    "bad", [("mo del", "x", "ab" * 32), ("model", "a b", "ab" * 32), ("model", "x", "ab"), ("m", "x\n", "ab" * 32)]
+)
+def test_what_can_be_signed_has_a_plain_name_and_a_hash(bad: tuple[str, str, str]) -> None:
+    with pytest.raises(PersonRefused):
+        Signed(*bad)
+
+
+def test_the_key_lies_sealed(people: People, join: Join, home: Path) -> None:
+    from lakeward.governance.people import sealing
+
+    ann = join("ann")
+    with pytest.raises(NotLetIn):
+        sealing.unseal(ann.sealed_key, "not the password", "ann")
+    with pytest.raises(NotLetIn):
+        sealing.unseal(ann.sealed_key, PASSWORD, "bob")
+    assert len(sealing.unseal(ann.sealed_key, PASSWORD, "ann")) == 32
