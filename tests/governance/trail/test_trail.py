@@ -61,6 +61,11 @@ def test_an_event_is_read_as_it_was_written(trail: Trail, event: Make) -> None:
     assert {shown[name] for name in ("id", "actor", "host", "process")} >= {written.id, written.actor, written.process}
 
 
+def test_numbers_that_others_would_round_are_kept_as_texts(trail: Trail, event: Make) -> None:
+    trail.append(event(1, details={"job": [1 << 62, 1, True], "share": 0.5}))
+    assert _all(trail)[1]["details"] == {"job": [str(1 << 62), 1, True], "share": 0.5}
+
+
 def test_a_trail_is_for_its_owner_alone(trail: Trail, event: Make) -> None:
     trail.append(event())
     assert trail.folder.stat().st_mode & 0o077 == 0

@@ -61,7 +61,7 @@ def entry(event: bytes, previous: bytes, recorded: str, sequence: int) -> bytes:
 def disclosure(name: str, value: Any) -> bytes:
     """Return salt, name and value, encoded (RFC 9901, 4.2.1)."""
     salt = _base64(os.urandom(_SALT_BYTES)).decode()
-    return _base64(rfc8785.dumps([salt, name, value]))
+    return _base64(rfc8785.dumps([salt, name, _exact(value)]))
 
 
 def digest(disclosure: bytes) -> bytes:
@@ -120,6 +120,19 @@ def told_by(row: Row) -> dict[str, Any] | None:
 def stamp(at: datetime) -> str:
     """Write a time so that times sort as their texts do."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _exact(value: Any) -> Any:
+    """Write numbers as texts that other programs would round (RFC 7493, 2.2), which canonical JSON refuses."""
+    match value:
+        case int() if abs(value) >= 1 << 53:
+            return str(value)
+        case list():
+            return [_exact(item) for item in value]
+        case dict():
+            return {name: _exact(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def _base64(data: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 import fcntl
 import hashlib
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,7 +25,7 @@ def trail_here() -> Trail:
     return trail_of(settings().home / "events")
 
 
-@cache
+@lru_cache(maxsize=4)
 def trail_of(folder: Path) -> Trail:
     """Return the trail in a folder; events that were written to a file before are in it."""
     trail = Trail(folder)

@@ -163,6 +163,7 @@ class Store:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         address = f"{self.path.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=60, isolation_level=None)) as connection:
+            connection.execute("PRAGMA cache_size = -65536")  # in KiB
             yield connection
 
     def _connection(self) -> sqlite3.Connection:

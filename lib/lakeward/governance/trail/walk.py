@@ -1,6 +1,6 @@
 """A walk over all entries: each one's hash, the chain, the tree, the disclosures, the clock."""
 
-from binascii import b2a_base64
+from binascii import b2a_base64, hexlify
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -66,8 +66,8 @@ def walk(view: View, allowed: Allowed) -> Walked:
                 if (
                     sequence != number
                     or sha256(b"\x00" + data).digest() != leaf
-                    or not data.endswith(end)
-                    or data[cut - _BEFORE : cut] != b',"previous":"%b","recorded":"' % previous.hex().encode()
+                    or data[cut + _RECORDED :] != end
+                    or data[cut - _BEFORE : cut] != b',"previous":"%b","recorded":"' % hexlify(previous)
                 ):
                     return Walked(frontier, [*findings, diagnosed(view, number, previous)], True, suspect)
                 recorded = data[cut : cut + _RECORDED]
