@@ -147,6 +147,14 @@ def test_a_head_is_anchored_in_a_git_repository(trail: Trail, run: Run, tmp_path
     assert "no head is left" in text
 
 
+def test_heads_of_two_logs_do_not_share_a_folder(trail: Trail, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "000000000005.checkpoint").write_text("another")
+    code, text = run("anchor", tmp_path)
+    assert code == 2
+    assert "another log's head" in text
+    assert run("verify", "--anchor", tmp_path / "nowhere")[0] == 2
+
+
 def test_nothing_goes_before_seven_years(trail: Trail, run: Run) -> None:
     code, text = run(
         "retention", "--apply", "--reason", "Yearly deletion", "--before", floor(TODAY) + timedelta(days=1)

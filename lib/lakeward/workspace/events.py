@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from lakeward.workspace.errors import EventNotRecorded
+from lakeward.workspace.errors import EventNotRecorded, LakewardError
 from lakeward.workspace.settings import settings
 
 
@@ -88,8 +88,9 @@ def record(event: Event) -> None:
     try:
         (_sink or _installed())(event)
     except Exception as error:
+        reason = str(error) if isinstance(error, LakewardError) else type(error).__name__
         raise EventNotRecorded(
-            f"The event {event.type} could not be written ({type(error).__name__}), so the action was not taken. "
+            f"The event {event.type} could not be written ({reason}), so the action was not taken. "
             f"Check that {settings().home / 'events'} can be written to and has space."
         ) from error
 

@@ -116,6 +116,23 @@ def test_what_was_acknowledged_outlives_writers_that_are_killed(home: Path) -> N
     assert verify(trail.store).findings == []
 
 
+def test_a_trail_is_verified_while_others_write(trail: Trail, event: Make) -> None:
+    trail.append(event())
+    writer = subprocess.Popen([sys.executable, "-c", WRITE], stdout=subprocess.PIPE, text=True)
+    try:
+        assert writer.stdout
+        writer.stdout.readline()
+        sizes = []
+        for _ in range(10):
+            done = verify(trail.store)
+            assert done.findings == []
+            sizes.append(done.events)
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert sizes[0] < sizes[-1]
+
+
 def test_what_a_killed_process_left_in_the_queue_is_appended_by_the_next(trail: Trail, event: Make) -> None:
     trail.append(event(1))
     queue = trail.folder / "trail.queue"

@@ -38,14 +38,34 @@ def anchor(trail: Trail, folder: Path) -> Path:
     if state is None:
         raise ConfigurationError(f"The trail in {trail.folder} has lost its head. Run: lakeward audit verify")
     file = place / f"{Checkpoint.parse(state.head).size:012d}{_SUFFIX}"
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as out:
-        out.write(state.head)
-        out.flush()
-        os.fsync(out.fileno())
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as out:
+            out.write(state.head)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as error:
+        reason = "another log's head is there" if isinstance(error, FileExistsError) else error.strerror
+        raise ConfigurationError(f"{file} can't be written: {reason}. Give each log a folder of its own.") from None
     if (place / ".git").exists():
         _git(place, "add", file.name)
         _git(place, "commit", "--quiet", "--message", f"Head of {state.frontier.size} events", "--", file.name)
     return file
+
+
+def given(folder: Path) -> list[str]:
+    """Return the heads in a folder that somebody says has some.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has none.
+    """
+    heads = anchored(folder)
+    if not heads:
+        raise ConfigurationError(
+            f"There is no head (*{_SUFFIX}) in {folder}. Name a folder that heads were anchored in."
+        )
+    return heads
 
 
 def anchored(folder: Path) -> list[str]:

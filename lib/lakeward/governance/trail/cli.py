@@ -62,7 +62,8 @@ def verify(
 ) -> None:
     """Verify every event, the tree and its heads; ends with 1 at a finding, the first bad event first.
 
-    Heads are looked for where `anchor` put them, too. With no --key, the key that the log itself tells is believed.
+    Heads are looked for where the log says that they were anchored. Name the folder and the key nevertheless: then a
+    log that was put in this one's place, or rolled back to before its first anchor, is found, too.
 
     Example: lakeward audit verify --key audit.vkey --anchor /mnt/worm/heads
     """
@@ -72,9 +73,10 @@ def verify(
 
     trail = trail_here()
     with trail.view() as view:
-        folders = dict.fromkeys([*(anchor or []), *(place for _, place in anchors.places(view))])
+        places = [place for _, place in anchors.places(view)]
         gone = anchors.missing(view)
-    heads = {head for folder in folders for head in anchors.anchored(folder)}
+    heads = {head for place in places for head in anchors.anchored(place)}
+    heads.update(head for folder in anchor or () for head in anchors.given(folder))
     done = verify_trail(trail.store, heads, _verifiers(key)[0] if key else None)
     findings = [{"fault": it.fault, "event": it.sequence, "detail": it.detail} for it in [*done.findings, *gone]]
     facts = {"ok": not findings, "events": done.events, "anchored_heads": done.anchors, "findings": findings}
@@ -187,9 +189,9 @@ def keys(json: Json = False) -> None:
 
 
 def _print_events(events: list[dict[str, Any]], how: Format) -> None:
-    if how is Format.CSV:
+    if how is Format.CSV and events:
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(events[0]) if events else [], lineterminator="\n")
+        writer = csv.DictWriter(text, list(events[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: _cell(value) for name, value in event.items()} for event in events)
         sys.stdout.write(text.getvalue())
