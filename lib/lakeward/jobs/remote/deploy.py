@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from lakeward.jobs.bundle.bundle import Bundle, load
@@ -84,16 +85,20 @@ def _run(program: str, words: Sequence[str], bundle: Bundle) -> str:
     """Run the CLI in the bundle's folder; what it says on standard error is passed on, and its end kept."""
     quiet = {**os.environ, "DATABRICKS_CLI_DO_NOT_SHOW_UPGRADE_MESSAGE": "1"}
     last = ""
-    with subprocess.Popen(  # noqa: S603 - the user's own CLI
-        [program, *words], cwd=bundle.root, env=quiet, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as running:
-        assert running.stdout is not None  # noqa: S101
-        assert running.stderr is not None  # noqa: S101
-        for line in running.stderr:
+    # A file takes all that it prints, where a pipe that nobody reads yet would stop it.
+    with (
+        TemporaryFile("w+", encoding="utf-8") as printed,
+        subprocess.Popen(  # noqa: S603 - the user's own CLI
+            [program, *words], cwd=bundle.root, env=quiet, text=True, stdout=printed, stderr=subprocess.PIPE
+        ) as running,
+    ):
+        for line in running.stderr or ():
             sys.stderr.write(line)
             last = line.strip() or last
-        out = running.stdout.read()
-    if running.returncode:
-        said = f"databricks {' '.join(words[:2])} ended with {running.returncode}"
+        code = running.wait()
+        printed.seek(0)
+        out = printed.read()
+    if code:
+        said = f"databricks {' '.join(words[:2])} ended with {code}"
         raise RemoteFailed(f"{said}: {last or out.strip()}")
     return out
