@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
 from lakeward.workspace.errors import NotebookFailed
 from lakeward.workspace.kernels import RunningInterpreter
-from lakeward.workspace.scrub import NO_TEXT
+from lakeward.workspace.scrub import NO_TEXT, scrubbed
 
 _ASK = "__import__('lakeward.workspace.dbutils', fromlist=['_']).last_failure()"
 
@@ -32,31 +33,42 @@ class Client(PapermillNotebookClient):
             self.nb_man.cell_start(cell, index)
             try:
                 self.execute_cell(cell, index)
-            except (CellExecutionError, DeadKernelError) as error:
+            except CellExecutionError as error:
                 self._end(index, error)
                 return
+            except DeadKernelError:
+                self._died(index)
+                raise
             finally:
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
 
     def _end(self, index: int, error: Exception) -> None:
         """Note why the cells end here."""
         cell = self.nb.cells[index]
-        name = Path(self.nb.metadata.papermill["input_path"]).name
-        number = index + 1 - any(_is_injected(before) for before in self.nb.cells[:index])
-        if isinstance(error, DeadKernelError):
-            self.failure = NotebookFailed.died(name, number, self._end_of_kernel())
-        else:
-            told = self._ask()
-            if "exit_value" in told or told.get("exit_code") == 0:
-                self.exit_value = told.get("exit_value")
-                cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
-                return
-            lines, line = cell.source.splitlines(), told.get("line") or 0
-            source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-            raised = told.get("error", getattr(error, "ename", type(error).__name__))
-            code = told.get("exit_code", 1)
-            self.failure = NotebookFailed(name, number, raised, told.get("message", NO_TEXT), source, code)
+        told = self._ask()
+        if "exit_value" in told or told.get("exit_code") == 0:
+            self.exit_value = told.get("exit_value")
+            cell.outputs = [output for output in cell.outputs if output.output_type != "error"]
+            return
+        lines, line = cell.source.splitlines(), told.get("line") or 0
+        source = scrubbed(lines[line - 1].strip()) if 0 < line <= len(lines) else ""
+        raised = told.get("error", getattr(error, "ename", type(error).__name__))
+        code = told.get("exit_code", 1)
+        self.failure = NotebookFailed(*self._place(index), raised, told.get("message", NO_TEXT), source, code)
         self.nb_man.cell_exception(cell, cell_index=index)
+
+    def _died(self, index: int) -> None:
+        """Note that the kernel is dead; papermill's notice on top of the copy is made of the cell's error."""
+        cell = self.nb.cells[index]
+        self.failure = NotebookFailed.died(*self._place(index), _end(self.km))
+        text = self.failure.message
+        cell.outputs.append(new_output("error", ename="DeadKernel", evalue=text, traceback=[text]))
+        self.nb_man.cell_exception(cell, cell_index=index)
+
+    def _place(self, index: int) -> tuple[str, int]:
+        """Name of the notebook, and number of a cell in it, without the one that papermill has put in."""
+        name = Path(self.nb.metadata.papermill["input_path"]).name
+        return name, index + 1 - any(_is_injected(before) for before in self.nb.cells[:index])
 
     def _ask(self) -> dict[str, Any]:
         """Ask the kernel about the last error; empty if it can't tell any more."""
@@ -69,10 +81,11 @@ class Client(PapermillNotebookClient):
                 return dict(json.loads(ast.literal_eval(told["data"]["text/plain"])))
         return {}
 
-    def _end_of_kernel(self) -> int:
-        """Return how the dead kernel's process ended: its exit code, or the negative number of a signal."""
-        process = getattr(self.km.provisioner, "process", None)
-        return process.wait() if process else 1
+
+def _end(kernel: RunningInterpreter) -> int:
+    """Return how a dead kernel's process ended: its exit code, or the negative number of a signal."""
+    process = getattr(kernel.provisioner, "process", None)
+    return process.wait() if process else 1
 
 
 def _is_injected(cell: Any) -> bool:
@@ -87,7 +100,13 @@ class Engine(NBClientEngine):
         cls, nb_man: Any, kernel_name: str, *, kernel: RunningInterpreter, start_timeout: int = 60, **options: Any
     ) -> None:
         """Run the notebook of papermill's manager in a kernel that was started for it, and end that."""
-        Client(nb_man, km=kernel, startup_timeout=start_timeout, timeout=None).execute(cleanup_kc=True)
+        client = Client(nb_man, km=kernel, startup_timeout=start_timeout, timeout=None)
+        try:
+            client.execute(cleanup_kc=True)
+        except DeadKernelError:
+            if client.failure is None:  # it died between two cells
+                name = Path(nb_man.nb.metadata.papermill["input_path"]).name
+                raise NotebookFailed.died(name, None, _end(kernel)) from None
 
 
 ENGINE = "lakeward"

@@ -6,6 +6,7 @@ dump, an address, a number of a person, or a path into other folders is taken ou
 typed into prose (a name with no caret, read from elsewhere) is found by neither.
 """
 
+import io
 import re
 import sys
 import threading
@@ -16,7 +17,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
 from lakeward.workspace.errors import LakewardError
 
@@ -26,6 +27,8 @@ NO_TEXT = "its text is withheld, since it may quote patient data"
 # VRs whose values name or describe a person, place, thing or time (PS3.5, 6.2); codes (CS) and numbers are left alone.
 _TELLING = {"DA", "DT", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"}
 _SHORTEST = 3
+_LONGEST_LINE = 16 * 1024
+_LINE_END = re.compile(r"(?<=[\n\r])")
 _LONG = 8
 _OWN_UIDS = r"(?!2\.25\.|1\.2\.840\.10008\.)"  # derived from a UUID, as ours are (PS3.5, B.2); the Standard's own
 
@@ -109,7 +112,77 @@ def told(error: BaseException) -> str:
 def places(error: BaseException, last: int = 8) -> list[str]:
     """Return where an error came from, outermost first: file, line, function and code, but no values."""
     frames = traceback.extract_tb(error.__traceback__)[-last:]
-    return [f"{'/'.join(Path(f.filename).parts[-3:])}:{f.lineno} in {f.name}\n    {f.line}" for f in frames]
+    return [
+        f"{'/'.join(Path(f.filename).parts[-3:])}:{f.lineno} in {f.name}\n    {scrubbed(f.line or '')}" for f in frames
+    ]
+
+
+class Lines:
+    """Takes patient data out of a text that comes in pieces: line by line, since no pattern goes beyond one."""
+
+    def __init__(self) -> None:
+        self._line = ""
+        self._too_long = False
+
+    def add(self, piece: str) -> str:
+        """Take a piece of the text, and return what of the text can be told now: the lines that end in it."""
+        *whole, self._line = _LINE_END.split(self._line + piece)
+        told = "".join(map(self._told, whole))
+        if len(self._line) > _LONGEST_LINE:
+            # Something cut in half is not known again: the last word is left out, and so is the rest of the line.
+            told += self._told(self._line[:_LONGEST_LINE].rpartition(" ")[0]) + ("" if self._too_long else WITHHELD)
+            self._line, self._too_long = "", True
+        return told
+
+    def end(self) -> str:
+        """Return the rest, which no line's end follows."""
+        line, self._line = self._line, ""
+        return self._told(line)
+
+    def _told(self, line: str) -> str:
+        if self._too_long:
+            ended = line.endswith(("\n", "\r"))
+            self._too_long = not ended
+            return line[-1] if ended else ""
+        return scrubbed(line)
+
+
+class ScrubbedStream(io.TextIOBase):
+    """A stream for people, which passes lines on with patient data taken out."""
+
+    def __init__(self, under: TextIO) -> None:
+        self._under = under
+        self._lines = Lines()
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> int:
+        """Write a text; what no line's end follows yet waits for it."""
+        with self._lock:
+            self._under.write(self._lines.add(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what has been written to the stream below."""
+        self._under.flush()
+
+    def end(self) -> None:
+        """Write what no line's end follows."""
+        with self._lock:
+            self._under.write(self._lines.end())
+        self.flush()
+
+    def writable(self) -> bool:
+        """Whether it can be written to: always."""
+        return True
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """The bytes below; what is written there is scrubbed by whoever reads them, by its looks alone."""
+        return self._under.buffer
+
+    def fileno(self) -> int:
+        """Return the file below; as for `buffer`."""
+        return self._under.fileno()
 
 
 def watch_pydicom() -> None:

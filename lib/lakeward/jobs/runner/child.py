@@ -7,14 +7,15 @@ import json
 import runpy
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from lakeward.workspace.dbutils import end_with_parent, exit_code, replace_text
 from lakeward.workspace.errors import LakewardError, NotebookFailed
-from lakeward.workspace.scrub import places, told
+from lakeward.workspace.scrub import ScrubbedStream, places, told, watch_pydicom
 
 Work = dict[str, Any]
 
@@ -25,10 +26,26 @@ def main(folder: Path, parent: int) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     work = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    outcome = _done(work, folder)
-    sys.stdout.flush()
+    with _scrubbing(work["kind"]):
+        outcome = _done(work, folder)
     replace_text(folder / "outcome.json", json.dumps(outcome))
     return 0 if outcome["success"] else 1
+
+
+@contextmanager
+def _scrubbing(kind: str) -> Iterator[None]:
+    """Take patient data out of what a program prints, where it is known what it has read; a kernel does so itself."""
+    if kind == "notebook":
+        yield
+        return
+    watch_pydicom()
+    sys.stdout = out = ScrubbedStream(sys.__stdout__)  # type: ignore[arg-type] - a child has one
+    sys.stderr = err = ScrubbedStream(sys.__stderr__)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        out.end()
+        err.end()
 
 
 def _done(work: Work, folder: Path) -> dict[str, Any]:
@@ -50,7 +67,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
     text = f"exit code {exit_code(error)}" if isinstance(error, SystemExit) else told(error)
     where = [place for place in places(error) if "/runpy.py:" not in place and "runner/child.py:" not in place]
     print("\n".join([*where, f"{type(error).__name__}: {text}"]), file=sys.stderr)
-    source = where[-1].splitlines()[-1].strip() if where else ""
+    source = where[-1].splitlines()[-1].strip() if where else ""  # `places` has scrubbed it
     return {"error": type(error).__name__, "message": text, "source": source}
 
 

@@ -196,9 +196,8 @@ def _failure(task: str, attempt: "Attempt") -> str:
     place = f", cell {failure.cell}" if failure.cell else ""
     what = ": ".join(filter(None, [failure.error, failure.message]))
     lines = [f"\n{task}{place}: {what}", f"    {failure.source}" if failure.source else ""]
-    shown = next(
-        (path for it in ("notebook.html", "log.txt") if (path := attempt.folder / it).exists()), attempt.folder
-    )
+    kept = [attempt.folder / it for it in ("notebook.html", "log.txt")]
+    shown = next((path for path in kept if path.exists()), attempt.folder)
     return "\n".join([*filter(None, lines), f"    {shown}"])
 
 

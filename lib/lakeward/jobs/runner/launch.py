@@ -58,7 +58,7 @@ def launch_repair(run_id: int, parameters: Mapping[str, str] | None = None) -> i
 
 
 def _start(command: Sequence[str]) -> int:
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - this Python, and what the caller names
         [sys.executable, "-m", "lakeward", "jobs", *command, "--announce"],
         env={**os.environ, "LAKEWARD_HOME": str(settings().home)},
         stdin=subprocess.DEVNULL,
@@ -67,27 +67,20 @@ def _start(command: Sequence[str]) -> int:
         start_new_session=True,
         text=True,
     )
-    assert process.stdout
-    assert process.stderr
-    number = process.stdout.readline()
+    number = process.stdout.readline() if process.stdout else ""
     if number.strip().isdecimal():
         # From here on it writes to its own log; its end is in the record.
-        process.stdout.close()
-        process.stderr.close()
-        _Children.keep(process)
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+        _children[:] = [*(each for each in _children if each.poll() is None), process]
         return int(number)
     _, said = process.communicate()
     raise NotStarted(said.strip() or f"The run did not begin: its process ended with {process.returncode}.")
 
 
-class _Children:
-    """Processes that were started and may still run: collected when they end, so that none stays a zombie."""
-
-    _all: list["subprocess.Popen[str]"] = []
-
-    @classmethod
-    def keep(cls, process: "subprocess.Popen[str]") -> None:
-        cls._all = [*(each for each in cls._all if each.poll() is None), process]
+_children: list["subprocess.Popen[str]"] = []
+"""Processes that were started and may still run: collected when they end, so that none stays a zombie."""
 
 
 def announce(run_id: int, folder: Path) -> None:

@@ -1,17 +1,26 @@
 """The processes of attempts: started, watched, and ended when they must stop."""
 
 import contextlib
+import math
+import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from codecs import getincrementaldecoder
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lakeward.jobs.record.rows import State
 from lakeward.jobs.runner.stop import Stop
+from lakeward.workspace.scrub import Lines
 
+_PIECE = 64 * 1024
+_LOOK_MS = 100
+_DRAIN_S = 1.0
+"""Longest time to read what a process has printed, after its end."""
 GRACE_S = 10.0
 """How long an interrupted process may take to tidy up before it is killed."""
 
@@ -24,27 +33,59 @@ class Process:
     command : sequence of str
         What to run with this Python.
     log : Path
-        Where all goes that it prints.
+        Where all goes that it prints, with patient data taken out.
     """
 
     def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop) -> None:
         self.stopped: State | None = None
         self._stop = stop
         self._kill_at = 0.0
-        with log.open("ab") as file:
+        self._log = log
+        self._pipe, output = os.pipe()
+        try:
             # A session of its own: Ctrl-C in the terminal is for the runner to hear, and to pass on.
-            self._process = subprocess.Popen(
-                [sys.executable, *command],
+            self._process = subprocess.Popen(  # noqa: S603 - this Python, and what the job says
+                [sys.executable, "-u", *command],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
+        except BaseException:
+            os.close(self._pipe)
+            raise
+        finally:
+            os.close(output)
 
     def wait(self) -> int:
-        """Wait for its end, and return the exit code; a signal as a negative number."""
+        """Keep what it prints until its end, and return the exit code; a signal as a negative number."""
+        lines, decode = Lines(), getincrementaldecoder("utf-8")("replace").decode
+        try:
+            with self._log.open("a", encoding="utf-8", newline="") as log:
+                for piece in self._printed():
+                    log.write(lines.add(decode(piece)))
+                    log.flush()
+                log.write(lines.add(decode(b"", True)) + lines.end())
+        finally:
+            os.close(self._pipe)
         return self._process.wait()
+
+    def _printed(self) -> Iterator[bytes]:
+        """Yield what it prints, to its end; what it has left behind may hold the pipe open for longer."""
+        waiting = select.poll()
+        waiting.register(self._pipe, select.POLLIN)
+        end = math.inf
+        while time.monotonic() < end:
+            # Asked before the pipe, so that all that it has printed is in there.
+            if self._process.poll() is not None:
+                end = min(end, time.monotonic() + _DRAIN_S)
+            if waiting.poll(0 if end < math.inf else _LOOK_MS):
+                if not (piece := os.read(self._pipe, _PIECE)):
+                    return
+                yield piece
+            elif end < math.inf:
+                return
 
     def tick(self) -> None:
         """Interrupt it if there is a reason to stop, and kill it if that has not helped for long."""

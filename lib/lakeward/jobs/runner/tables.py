@@ -24,7 +24,7 @@ def versions(home: Path) -> dict[str, int]:
 
 
 def written(home: Path, before: Mapping[str, int], attempt: str) -> dict[str, int]:
-    """Return the tables that an attempt has written since these versions, each with the last version that is its own."""
+    """Return the tables that an attempt has written since these versions, with the last version that is its own."""
     found = {}
     for table, last in versions(home).items():
         log = home.joinpath(*table.split("."), _LOG)

@@ -178,8 +178,7 @@ class _Tries:
         """Try until it succeeds, or no more tries are left."""
         tries = 0
         while True:
-            began = now()
-            state = self._one(self._first + tries)
+            state, began = self._one(self._first + tries)
             tries += 1
             if not self._again(state, tries):
                 return state
@@ -198,13 +197,15 @@ class _Tries:
         key = (self._floor.run.run_id, self._task.task_key, self._iteration)
         self._floor.record.set_task(*key, state, attempts=attempts)
 
-    def _one(self, number: int) -> State:
+    def _one(self, number: int) -> tuple[State, int]:
+        """Try once; return how it ended and when it began."""
         with self._place() as free:
             if not free:
-                return self._floor.stop.reason or RUNNING
+                return self._floor.stop.reason or RUNNING, now()
             self._note(RUNNING, number + 1)
             stop = Stop(self._floor.stop, self._task.timeout_seconds)
-            return _Attempt(self._floor, self._task, self._iteration, number, stop).run()
+            attempt = _Attempt(self._floor, self._task, self._iteration, number, stop)
+            return attempt.run(), attempt.began
 
     def _place(self) -> AbstractContextManager[bool]:
         """Return a place on this machine; another job takes none itself, since its tasks do."""
@@ -221,13 +222,19 @@ class _Attempt:
         self._key = (floor.run.run_id, task.task_key, iteration, number)
         self._attempt = self._begin()
 
+    @property
+    def began(self) -> int:
+        """When it began."""
+        return self._attempt.started
+
     def _begin(self) -> Attempt:
         folder = self._floor.record.attempt_folder(*self._key)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         reads = tables.versions(settings().home)
         repair = self._floor.run.repairs
-        self._floor.record.set_attempt(*self._key, RUNNING, repair=repair, started=now(), reads=reads)
-        return Attempt(*self._key, repair, RUNNING, now(), None, None, folder, reads=reads)
+        began = now()
+        self._floor.record.set_attempt(*self._key, RUNNING, repair=repair, started=began, reads=reads)
+        return Attempt(*self._key, repair, RUNNING, began, None, None, folder, reads=reads)
 
     def run(self) -> State:
         """Have a process do the work, and note how that ended."""

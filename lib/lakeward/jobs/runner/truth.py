@@ -120,7 +120,7 @@ def _judged(
 
 def _one_line(failure: Failure) -> str:
     text = failure.message.partition("\n")[0]
-    return ": ".join(filter(None, [failure.cell and f"cell {failure.cell}", failure.error, text]))
+    return ": ".join(filter(None, [f"cell {failure.cell}" if failure.cell else "", failure.error, text]))
 
 
 def _outcome(folder: Path) -> dict[str, Any] | None:
