@@ -1,7 +1,7 @@
 """Databricks' ``dbutils``, as far as a notebook needs it here: widgets, task values, exit, run, secrets.
 
 A kernel that `notebooks.execute` starts has it before its first cell; elsewhere `notebooks.bind` puts it there. What a
-task of a job is told (its parameters, the values of the tasks before it) lies in a JSON file that the environment names.
+task of a job is told (its parameters, the values of the tasks before it) lies in a JSON file, named in the environment.
 Source: Databricks Utilities reference (widgets, jobs.taskValues, notebook, secrets).
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 CONTEXT = "LAKEWARD_TASK_CONTEXT"
-"""Environment variable with the path of a task's JSON file: ``parameters``, ``values``, ``set_values``, ``notebook``."""
+"""Environment variable with the path of a task's JSON file, which has the fields of `Context`."""
 LARGEST_VALUE = 48 * 1024
 """Bytes of JSON that a task value may have, as on Databricks."""
 _CHOICES = 1024
@@ -254,7 +254,7 @@ class Dbutils(_Part):
 
     @cached_property
     def notebook(self) -> Notebook:
-        """This notebook, and others."""
+        """How to end this notebook, and to run others."""
         return Notebook(self._context)
 
     @cached_property

@@ -1,7 +1,7 @@
 """The Jupyter kernel that papermill runs notebooks in."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -40,9 +40,13 @@ class RunningInterpreter(AsyncKernelManager):
 def started() -> Iterator[RunningInterpreter]:
     """Start a kernel, without waiting until it answers, and see to it that it ends."""
     kernel = RunningInterpreter()
-    asyncio.run(kernel.start_kernel())
+    asyncio.run(_done(kernel.start_kernel()))
     try:
         yield kernel
     finally:
         if kernel.has_kernel:
-            asyncio.run(kernel.shutdown_kernel(now=True))
+            asyncio.run(_done(kernel.shutdown_kernel(now=True)))
+
+
+async def _done(work: Awaitable[None]) -> None:
+    await work

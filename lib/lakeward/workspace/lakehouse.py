@@ -1,16 +1,18 @@
 """The local lakehouse with no JVM: for previews, commands, pages and a few rows of records, not for work on many."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lakeward.workspace.errors import TableError
+from lakeward.workspace.spark import COMMIT_INFO
 from lakeward.workspace.tables import VERSION, Table, alone
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
 
 
 def exists(table: Table) -> bool:
@@ -110,11 +112,20 @@ def add(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
 
     create(table)
     try:
-        write_deltalake(str(table.location), pa.Table.from_pylist(list(rows), table.arrow_schema), mode="append")
+        records = pa.Table.from_pylist(list(rows), table.arrow_schema)
+        write_deltalake(str(table.location), records, mode="append", commit_properties=commit_properties())
     except (DeltaError, pa.ArrowException):  # their texts quote values
         raise TableError(
             f"Rows don't fit {table.name}: its types, its checks, or a value that must be there."
         ) from None
+
+
+def commit_properties() -> "CommitProperties | None":
+    """Return what a commit with deltalake carries, so that it tells which task made it, as commits of Spark do."""
+    from deltalake import CommitProperties
+
+    text = os.environ.get(COMMIT_INFO)
+    return CommitProperties(custom_metadata={"userMetadata": text}) if text else None
 
 
 def create(table: Table) -> None:
@@ -136,9 +147,10 @@ def create(table: Table) -> None:
             description=table.comment,
             configuration={**table.properties, VERSION: str(table.version)},
             raise_if_key_not_exists=False,  # the version's key is ours
+            commit_properties=commit_properties(),
         )
         for name, sql in table.checks.items():
-            made.alter.add_constraint({name.lower(): sql})
+            made.alter.add_constraint({name.lower(): sql}, commit_properties=commit_properties())
         unfinished.rename(table.location)
 
 

@@ -18,7 +18,7 @@ from lakeward.workspace.scrub import NO_TEXT, scrubbed
 _ASK = "__import__('lakeward.workspace.dbutils', fromlist=['_']).last_failure()"
 
 
-class Client(PapermillNotebookClient):
+class Client(PapermillNotebookClient):  # type: ignore[misc]
     """Runs cells until one ends the notebook, and tells how it ended."""
 
     last: ClassVar["Client"]
@@ -92,7 +92,7 @@ def _is_injected(cell: Any) -> bool:
     return "injected-parameters" in cell.metadata.get("tags", [])
 
 
-class Engine(NBClientEngine):
+class Engine(NBClientEngine):  # type: ignore[misc]
     """Papermill's own way to run a notebook, with `Client`."""
 
     @classmethod

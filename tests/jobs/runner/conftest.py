@@ -7,11 +7,11 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from running import order
 
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Run
 from lakeward.jobs.runner.runner import Runner
+from running import order
 
 Write = Callable[..., dict[str, Any]]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import after, states
 
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Attempt, Run
 from lakeward.jobs.record.states import Code, LifeCycle, Result
 from lakeward.workspace.errors import EventNotRecorded, ParameterError
 from lakeward.workspace.events import use_sink
+from running import after, states
 
 Write = Callable[..., dict[str, Any]]
 Go = Callable[..., Run]

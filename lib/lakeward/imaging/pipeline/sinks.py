@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakeward.imaging.tables import PIXELS
+from lakeward.workspace.lakehouse import commit_properties
 from lakeward.workspace.settings import on_databricks
 from lakeward.workspace.tables import append
 
@@ -141,7 +142,9 @@ class FileSink:
         ]
         if files:
             table = DeltaTable(self.folder)
-            table.create_write_transaction(files, mode="append", schema=table.schema(), partition_by=[])
+            table.create_write_transaction(
+                files, "append", table.schema(), partition_by=[], commit_properties=commit_properties()
+            )
 
 
 def _let_go(path: Path) -> None:

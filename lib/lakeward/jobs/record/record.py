@@ -129,7 +129,11 @@ class Record:
         return self._run(rows[0])
 
     def tasks(self, run_id: int) -> list[TaskRun]:
-        """Return the tasks of a run, iterations of loops among them."""
+        """Return the tasks of a run in the job's order, the iterations of a loop after it."""
+        runs = self._rows("SELECT settings FROM runs WHERE run_id = ?", run_id)
+        tasks = [task["task_key"] for run in runs for task in json.loads(run["settings"]).get("tasks", [])]
+        order = {key: place for place, key in enumerate(tasks)}
+        rows = self._rows("SELECT * FROM tasks WHERE run_id = ? ORDER BY task, iteration", run_id)
         return [
             TaskRun(
                 run_id,
@@ -141,7 +145,7 @@ class Record:
                 row["started"],
                 row["ended"],
             )
-            for row in self._rows("SELECT * FROM tasks WHERE run_id = ? ORDER BY task, iteration", run_id)
+            for row in sorted(rows, key=lambda row: order.get(row["task"], len(order)))
         ]
 
     def attempts(self, run_id: int) -> list[Attempt]:

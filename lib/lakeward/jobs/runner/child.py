@@ -39,8 +39,8 @@ def _scrubbing(kind: str) -> Iterator[None]:
         yield
         return
     watch_pydicom()
-    sys.stdout = out = ScrubbedStream(sys.__stdout__)  # type: ignore[arg-type] - a child has one
-    sys.stderr = err = ScrubbedStream(sys.__stderr__)  # type: ignore[arg-type]
+    sys.stdout = out = ScrubbedStream(sys.stdout)
+    sys.stderr = err = ScrubbedStream(sys.stderr)
     try:
         yield
     finally:

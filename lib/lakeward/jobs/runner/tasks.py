@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from lakeward.jobs.bundle.job import BaseTask, Task
+from lakeward.jobs.bundle.job import BaseTask, ConditionTask, ForEachTask, Task
 from lakeward.jobs.bundle.references import resolve
 from lakeward.jobs.record.record import Record, now
 from lakeward.jobs.record.rows import Attempt, Run, State
@@ -48,11 +48,11 @@ def run_task(floor: Floor, task: Task) -> Ended:
     record.set_task(run_id, task.task_key, None, RUNNING, started=now(), ended=None)
     outcome = None
     try:
-        if task.condition_task:
-            outcome = _outcome(floor, task)
+        if condition := task.condition_task:
+            outcome = _outcome(floor, task.task_key, condition)
             state = SUCCESS
-        elif task.for_each_task:
-            state = _Loop(floor, task).run()
+        elif loop := task.for_each_task:
+            state = _Loop(floor, task, loop).run()
         else:
             state = _Tries(floor, task, None, References(record, floor.run, floor.order, task.task_key)).run()
     except LakewardError as error:
@@ -62,10 +62,9 @@ def run_task(floor: Floor, task: Task) -> Ended:
     return Ended(state, outcome)
 
 
-def _outcome(floor: Floor, task: Task) -> str:
-    look_up = References(floor.record, floor.run, floor.order, task.task_key)
-    resolved = _resolved(task, look_up).condition_task
-    return str(holds(resolved, resolved.left, resolved.right)).lower()
+def _outcome(floor: Floor, key: str, condition: ConditionTask) -> str:
+    look_up = References(floor.record, floor.run, floor.order, key)
+    return str(holds(condition, resolve(condition.left, look_up), resolve(condition.right, look_up))).lower()
 
 
 def _resolved(task: Part, look_up: Callable[[str], str]) -> Part:
@@ -90,18 +89,16 @@ def _each_text(value: Any, change: Callable[[str], str]) -> Any:
 class _Loop:
     """The iterations of a ``for_each_task``."""
 
-    def __init__(self, floor: Floor, task: Task) -> None:
+    def __init__(self, floor: Floor, task: Task, loop: ForEachTask) -> None:
         self._stop = Stop(floor.stop, task.timeout_seconds)
         self._floor = replace(floor, stop=self._stop)
-        self._task = task
+        self._loop = loop
         self._key = task.task_key
 
     def run(self) -> State:
         """Run all iterations, also after one failed; those that a run before this repair did well stay as they are."""
-        loop = self._task.for_each_task
-        assert loop
         look_up = References(self._floor.record, self._floor.run, self._floor.order, self._key)
-        inputs = _inputs(resolve(loop.inputs, look_up), self._key)
+        inputs = _inputs(resolve(self._loop.inputs, look_up), self._key)
         rows = {row.iteration: row for row in self._floor.record.tasks(self._floor.run.run_id) if row.task == self._key}
         texts = [item if isinstance(item, str) else json.dumps(item) for item in inputs]
         kept = {
@@ -113,7 +110,7 @@ class _Loop:
         for number, text in enumerate(texts):
             if number not in kept:
                 self._note(number, waiting, value=text, started=None, ended=None)
-        with ThreadPoolExecutor(loop.concurrency) as pool:
+        with ThreadPoolExecutor(self._loop.concurrency) as pool:
             states = list(
                 pool.map(
                     lambda number: SUCCESS if number in kept else self._one(number, inputs[number]), range(len(inputs))
@@ -137,10 +134,9 @@ class _Loop:
         return state
 
     def _tried(self, number: int, item: Any) -> State:
-        assert self._task.for_each_task
         look_up = References(self._floor.record, self._floor.run, self._floor.order, self._key, item)
         # It is known by the loop's key, whatever its own is.
-        inner = self._task.for_each_task.task.model_copy(update={"task_key": self._key})
+        inner = self._loop.task.model_copy(update={"task_key": self._key})
         try:
             return _Tries(self._floor, inner, number, look_up).run()
         except LakewardError as error:

@@ -70,34 +70,38 @@ class References:
 
     def _find(self, parts: list[str]) -> Any:
         match parts:
-            case ["job", "id"]:
-                return self._order.number
-            case ["job", "name"]:
-                return self._run.name
-            case ["job", "run_id"]:
-                return self._run.run_id
-            case ["job", "repair_count"]:
-                return self._run.repairs
-            case ["job", "start_time", kind]:
-                return _time(self._run.started or self._run.created, kind)
-            case ["job", "parameters", *name]:
-                return self._run.parameters.get(".".join(name))
-            case ["job", "trigger", "type"]:
-                return _TRIGGERS[self._run.started_by]
-            case ["job", "trigger", "time", kind]:
-                return _time(self._run.created, kind)
+            case ["job", *rest]:
+                return self._of_job(rest)
             case ["task", *rest]:
                 return self._of_task(self._task, rest)
             case ["tasks", name, "values", *key]:
                 return self._record.values(self._run.run_id).get((name, None), {}).get(".".join(key))
             case ["tasks", name, *rest]:
                 return self._of_task(name, rest)
-            case ["input"]:
-                return self._item[0] if self._item else None
             case ["input", *keys]:
                 return self._of_input(keys)
             case ["workspace", "id" | "url"]:
                 return "local"
+        return None
+
+    def _of_job(self, what: list[str]) -> Any:
+        match what:
+            case ["id"]:
+                return self._order.number
+            case ["name"]:
+                return self._run.name
+            case ["run_id"]:
+                return self._run.run_id
+            case ["repair_count"]:
+                return self._run.repairs
+            case ["start_time", kind]:
+                return _time(self._run.started or self._run.created, kind)
+            case ["parameters", *name]:
+                return self._run.parameters.get(".".join(name))
+            case ["trigger", "type"]:
+                return _TRIGGERS[self._run.started_by]
+            case ["trigger", "time", kind]:
+                return _time(self._run.created, kind)
         return None
 
     def _of_input(self, keys: list[str]) -> Any:
