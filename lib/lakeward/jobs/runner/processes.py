@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lakeward.jobs.record.rows import State
 from lakeward.jobs.runner.stop import Stop
+from lakeward.workspace.dbutils import CONTEXT
 from lakeward.workspace.scrub import Lines
 
 _PIECE = 64 * 1024
@@ -99,14 +100,20 @@ class Process:
             self._kill()
 
     def _kill(self) -> None:
-        """Kill it with all that it has started, also in sessions of their own."""
-        import psutil
+        """Kill it with all that it has started."""
+        end_all(self._log.parent)
+        self._process.kill()
 
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self._process.pid)
-            for each in [*process.children(recursive=True), process]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    each.kill()
+
+def end_all(folder: Path) -> None:
+    """Kill all processes that work for an attempt, or for any attempt of a run, as their environment says."""
+    import psutil
+
+    mine = f"{folder}{os.sep}"
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(CONTEXT, "").startswith(mine):
+                process.kill()
 
 
 class Processes:
@@ -125,7 +132,10 @@ class Processes:
             process = Process(command, log, environment, stop)
             self._all.add(process)
         try:
-            return process.wait(), process.stopped
+            exit_code = process.wait()
+            if process.stopped:
+                end_all(log.parent)
+            return exit_code, process.stopped
         finally:
             with self._lock:
                 self._all.discard(process)

@@ -28,6 +28,8 @@ from lakeward.workspace.settings import settings
 _TICK_S = 0.1
 _LOOK_S = 0.5
 """How often the record is asked whether somebody wants the run to stop."""
+_FINISHING_S = 60.0
+"""Longest time that a repair waits for the process of a run that has ended."""
 _THREADS = 128
 
 Show = Callable[[Run, list[TaskRun]], None]
@@ -107,12 +109,12 @@ class Runner:
             If that could not be written; then nothing changes.
         """
         reconcile(self._record)
-        run = self._record.run(run_id)
-        if run.state.result in (Result.SUCCESS, Result.MAXIMUM_CONCURRENT_RUNS_REACHED):
-            raise NotRepairable(f"The run {run_id} is {run.state}: there is nothing to repair.")
-        parameters = self._order.parameters({**_known(run.parameters, self._order), **given})
-        self._claim(run.folder)
+        self._claim_ended(self._record.run(run_id))
         try:
+            run = self._record.run(run_id)
+            if run.state.result in (Result.SUCCESS, Result.MAXIMUM_CONCURRENT_RUNS_REACHED):
+                raise NotRepairable(f"The run {run_id} is {run.state}: there is nothing to repair.")
+            parameters = self._order.parameters({**_known(run.parameters, self._order), **given})
             again = _again(self._order, self._record.tasks(run_id))
             self._tell("jobs.run.repaired", f"{self._order.key}/{run_id}", tasks=sorted(again))
             if not self._record.begin_repair(run_id, parameters, self._order.job.max_concurrent_runs, _blocked(again)):
@@ -137,6 +139,17 @@ class Runner:
 
     def _claim(self, folder: Path) -> None:
         self._lock = claim(folder)
+
+    def _claim_ended(self, run: Run) -> None:
+        """Claim a run that has ended; its process may need a moment more for the archive and the notifications."""
+        end = time.monotonic() + _FINISHING_S
+        while True:
+            try:
+                return self._claim(run.folder)
+            except Busy:
+                if self._record.run(run.run_id).ended is None or time.monotonic() > end:
+                    raise
+            time.sleep(_TICK_S)
 
     def _release(self) -> None:
         if self._lock:

@@ -9,6 +9,7 @@ from lakeward.jobs.record.record import Record, now
 from lakeward.jobs.record.rows import Attempt, Failure, Run, State
 from lakeward.jobs.record.states import Code, LifeCycle, Result
 from lakeward.jobs.runner.outcomes import SUCCESS
+from lakeward.jobs.runner.processes import end_all
 from lakeward.jobs.runner.stop import CANCELED
 from lakeward.workspace.errors import Busy, death
 
@@ -59,6 +60,8 @@ def reconcile(record: Record) -> list[int]:
 
 
 def _close(record: Record, run: Run) -> None:
+    # The processes of its attempts have ended with it; those that they have started may not.
+    end_all(run.folder)
     canceled = run.state.life_cycle is LifeCycle.TERMINATING
     ended = {}
     for attempt in record.attempts(run.run_id):
