@@ -24,7 +24,7 @@ DEFECT = 70
 
 @dataclass(frozen=True)
 class Area:
-    """An area's command, as the list shows it; ``lakeward.<area>.cli`` has its app, ``.tables`` its tables."""
+    """A command of an area, as the list shows it; ``lakeward.<name>.cli`` has its app, ``.tables`` its tables."""
 
     command: str
     help: str
@@ -35,6 +35,7 @@ class Area:
 AREAS = [
     Area("imaging", "DICOM images: ingest, de-identify, export, and what was set aside.", "imaging", has_tables=True),
     Area("audit", "The audit trail: ask, verify, prove, anchor, keep.", "governance"),
+    Area("people", "People: identities, roles, passwords, one-time codes.", "governance.people"),
     Area("jobs", "Job files: check, run, watch, repair, schedule, deploy.", "jobs", has_tables=True),
     Area("up", "Open the workspace: its page of jobs, runs and tables, JupyterLab, MLflow.", "pages"),
 ]
