@@ -3,7 +3,7 @@
 import fcntl
 import os
 import sqlite3
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,13 +15,18 @@ from lakeward.governance.trail.merkle import Frontier, leaf_hash
 from lakeward.governance.trail.notes import Checkpoint, Signer, Verifier
 from lakeward.governance.trail.queue import Place, Queue
 from lakeward.governance.trail.store import State, Store, View
+from lakeward.governance.trail.turns import Turns
 from lakeward.governance.trail.walk import FIRST
+from lakeward.workspace.errors import Busy
 from lakeward.workspace.events import Event
 from lakeward.workspace.settings import settings
 
 OPENED = "governance.key.opened"
 ROTATED = "governance.key.rotated"
 """Types of the events whose object is the public key that is in force from then on."""
+
+_PATIENCE_S = 60
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0002, 0.005
 
 
 def now() -> datetime:
@@ -50,7 +55,7 @@ class Trail:
         self._last_vkey = ""
         self._signed = ""
         self._done = Place("", 0)
-        self._process, self._threads = os.getpid(), threading.Lock()
+        self._turns = Turns()
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -66,21 +71,18 @@ class Trail:
         """
         self._open()
         sealed = [entries.sealed(event) for event in events]
-        with self._alone(wait=False) as alone:
-            if alone:
-                self._drain(sealed)
-                return
+        with self._turns.take(wait=False) as turn:
+            if turn:
+                with self._lock() as got:
+                    if got:
+                        self._drain(sealed)
+                        return
         while (mine := self._queue.put(sealed)) is None:
-            with self._turn(), self._alone():
+            with self._alone():
                 self._drain()
-        with self._turn():
-            if not _reached(self._done, mine):  # else another thread of this process took it along
-                with self._alone():
-                    self._done = self._state().done
-                    if not _reached(self._done, mine):
-                        self._drain()
-        if not _reached(self._done, mine):
-            raise NotProven(f"The queue of events in {self.folder} was changed by another program.")
+        with self._turns.take(lambda: _reached(self._done, mine)) as turn:
+            if turn:
+                self._wait_for(mine)
 
     def rotate_key(self) -> Verifier:
         """Put the next key in force, by an event whose head both keys sign."""
@@ -124,11 +126,37 @@ class Trail:
     # --- the one who writes ------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _alone(self, wait: bool = True) -> Iterator[bool]:
-        """Hold the writer's lock, which the kernel drops at death; tells whether it was got, if not waited for."""
+    def _alone(self) -> Iterator[None]:
+        """Wait until this thread is the one writer."""
+        with self._turns.take():
+            for _ in _pauses(f"The trail in {self.folder} was being written by others for {_PATIENCE_S} s. Try again."):
+                with self._lock() as got:
+                    if got:
+                        yield
+                        return
+
+    def _wait_for(self, mine: Place) -> None:
+        """Return once all before a place is in the store, by whoever's doing."""
+        for _ in _pauses(f"Another process held up the trail in {self.folder} for {_PATIENCE_S} s: is it stopped?"):
+            if _reached(self._done, mine):
+                return
+            with self._lock() as got:
+                if got:
+                    self._drain()
+                else:
+                    self._done = self._state().done
+            if got and not _reached(self._done, mine):
+                raise NotProven(f"The queue of events in {self.folder} was changed by another program.")
+
+    @contextmanager
+    def _lock(self) -> Iterator[bool]:
+        """Take the writer's lock if it is free, which is told; the kernel drops it at death.
+
+        Waiting for it asleep would wake all who wait at each release, one by one, only to find their events done.
+        """
         lock = os.open(self.folder / "trail.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             got = True
         except BlockingIOError:
             got = False
@@ -136,12 +164,6 @@ class Trail:
             yield got
         finally:
             os.close(lock)
-
-    def _turn(self) -> threading.Lock:
-        """Lock between the threads of a process, of which one at a time waits for the writer's lock."""
-        if self._process != os.getpid():  # a child that was forked off has none of its parent's threads
-            self._process, self._threads = os.getpid(), threading.Lock()
-        return self._threads
 
     def _open(self) -> None:
         """Make sure, once, that there is a log."""
@@ -211,6 +233,16 @@ class Trail:
             store.add_nodes(change, nodes)
             change_too(change)
         self._signed = note
+
+
+def _pauses(message: str) -> Iterator[None]:
+    """Yield again and again, after longer and longer pauses, and at last raise Busy."""
+    deadline, pause = time.monotonic() + _PATIENCE_S, _SHORTEST_PAUSE_S
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_PAUSE_S)
+    raise Busy(message)
 
 
 def _reached(done: Place, mine: Place) -> bool:
