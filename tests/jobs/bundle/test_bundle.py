@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from lakeward.jobs.bundle.bundle import Bundle, find_root, job_id, load
-from lakeward.jobs.bundle.faults import BundleRefused
+from lakeward.jobs.bundle.faults import BundleRefused, hint
+from lakeward.jobs.bundle.root import BundleFile
 from lakeward.workspace.errors import ConfigurationError
 
 Write = Callable[..., Path]
@@ -102,7 +103,7 @@ def test_of_many_faults_the_first_are_shown(write: Write) -> None:
     [
         ("include: []", "jobs/databricks.yml:1: bundle is missing."),
         ("bundle:\n  uuid: u", "jobs/databricks.yml:1: bundle.name is missing."),
-        ("bundle: {name: '${var.x}'}", "jobs/databricks.yml:1: bundle.name: String should match pattern"),
+        ("bundle: {name: '${var.x}'}", "jobs/databricks.yml:1: bundle.name: '${var.x}' should match"),
         ("bundle: {name: b}\nresorces: {}", "jobs/databricks.yml:2: resorces is not known; did you mean resources?"),
         ("bundle: {name: b}\nresources: {job: {}}", "jobs/databricks.yml:2: resources.job is not known; did you mean"),
         ("bundle: {name: b}\npython: {}", "jobs/databricks.yml:2: python makes jobs by Python code, which is not run"),
@@ -219,3 +220,39 @@ def test_a_bundle_is_found_from_a_folder_inside_the_project(write: Write, tmp_pa
     assert find_root(inside) == find_root(root) == root
     with pytest.raises(ConfigurationError, match=r"No databricks\.yml in /"):
         find_root(Path("/"))
+
+
+def test_a_files_top_may_hold_anchors_for_what_is_repeated(write: Write) -> None:
+    root = write()
+    task = "{task_key: t, <<: *often, condition_task: {left: a, op: EQUAL_TO, right: a}}"
+    jobs = f"resources: {{jobs: {{a: {{name: A, tasks: [{task}]}}}}}}\n"
+    (root / "a.job.yml").write_text("defaults:\n  often: &often\n    max_retries: 3\n" + jobs)
+    assert load(root).jobs["a"].tasks[0].max_retries == 3
+    (root / "b.job.yml").write_text("defaults: {often: {max_retries: 3}}\n")
+    assert refused(root) == ["jobs/b.job.yml:1: defaults is not known" + hint("defaults", BundleFile.model_fields)]
+
+
+def test_what_else_a_bundle_makes_is_left_to_databricks(write: Write) -> None:
+    root = write(
+        TASK,
+        root="""
+        bundle: {name: b}
+        include: ['*.job.yml']
+        permissions: [{level: CAN_VIEW, group_name: users}]
+        run_as: {service_principal_name: robot}
+        experimental: {python_wheel_wrapper: true}
+        resources:
+          pipelines: {p: {name: P, libraries: [{notebook: {path: ./p.py}}]}}
+          experiments: {e: {name: /Shared/e}}
+          volumes: {v: {catalog_name: "${var.c}", schema_name: s}}
+        variables: {c: {lookup: {metastore: main}}}
+        """,
+    )
+    (root / "a.job.yml").write_text((root / "a.job.yml").read_text() + "      name: A\n")
+    assert load(root).elsewhere == ["pipelines.p", "experiments.e", "volumes.v"]
+
+
+@pytest.mark.parametrize("kind", ["pipeline_task", "dbt_task", "spark_jar_task", "dashboard_task", "power_bi_task"])
+def test_a_kind_of_task_that_cannot_run_here_is_refused_by_name_and_line(kind: str, write: Write) -> None:
+    root = write(f"name: A\ntasks:\n  - task_key: t\n    {kind}: {{x: 1}}")
+    assert refused(root) == [f"jobs/a.job.yml:7: tasks[0].{kind} is a kind of task that runs on Databricks only."]

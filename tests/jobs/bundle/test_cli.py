@@ -28,8 +28,19 @@ def _run(*arguments: object, code: int = 0) -> Any:
 
 
 def test_validate_says_that_all_is_well(write: Write) -> None:
-    said = _run("validate", "--bundle", write(JOB, root=ROOT))
-    assert said == {"ok": True, "bundle": "b", "target": "default", "jobs": ["a"], "tasks": 1, "faults": []}
+    root = write(JOB, root=ROOT, more="resources: {schemas: {s: {name: s}}, experiments: {e: {name: e}}}")
+    (root / "more.yml").rename(root / "more.job.yml")
+    assert _run("validate", "--bundle", root) == {
+        "ok": True,
+        "bundle": "b",
+        "target": "default",
+        "jobs": ["a"],
+        "tasks": 1,
+        "databricks_only": ["schemas.s", "experiments.e"],
+        "faults": [],
+    }
+    said = CliRunner().invoke(app, ["validate", "--bundle", str(root)]).stdout
+    assert said.endswith("All is well.\nOn Databricks only, so not looked at here: schemas.s, experiments.e.\n")
 
 
 def test_validate_ends_with_2_and_tells_file_and_line_of_each_fault(write: Write) -> None:

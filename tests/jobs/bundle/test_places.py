@@ -60,6 +60,14 @@ def test_an_anchor_is_copied_and_can_be_merged(tmp_path: Path) -> None:
     assert node.plain() == {"x": {"a": 1, "b": 2}, "y": {"a": 1, "b": 3}, "z": {"a": 5, "b": 2}, "w": {"a": 1, "b": 2}}
 
 
+def test_what_holds_nothing_but_anchors_is_known(tmp_path: Path) -> None:
+    text = (
+        "own: &x {a: 1}\nlist:\n  - &y\n    b: 1\n  - &z 2\nmap: {é: &u [1]}\nmixed: [&v 1, 2]\nalias: *x\nempty: []\n"
+    )
+    node = _read(tmp_path, text)
+    assert [key for key, child in node.entries.items() if child.anchors] == ["own", "list", "map", "alias"]
+
+
 _BOMB = "a0: &a0 [x, x]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 20))
 
 

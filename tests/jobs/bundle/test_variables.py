@@ -94,6 +94,17 @@ def test_facts_of_bundle_workspace_and_resources_have_a_local_meaning(
     }
 
 
+def test_without_a_repository_what_git_knows_is_empty(write: Write) -> None:
+    root = write(_job(a="url:${bundle.git.origin_url}; commit:${bundle.git.commit}"), root=ROOT)
+    assert _parameters(root) == {"a": "url:; commit:"}
+
+
+def test_a_misspelt_step_is_told_with_what_is_there(write: Write) -> None:
+    assert "${var.hole.spark_version} has no value here; did you mean whole?" in _refused(
+        write(_job(a="${var.hole.spark_version}"), root=ROOT)
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -136,7 +136,8 @@ def test_who_may_not_come_in_is_told_how(
         _run(root)
     assert "somebody-else" not in str(refused.value)
     monkeypatch.delenv("DATABRICKS_TOKEN")
-    with pytest.raises(ConfigurationError, match=r"No way into a workspace for target default.*databricks auth login"):
+    none = "No way into a workspace for target default: default auth: cannot configure default credentials; log in"
+    with pytest.raises(ConfigurationError, match=none):
         _run(root)
     assert [path for _, path, _ in api.received if "/jobs/" in path] == []
 

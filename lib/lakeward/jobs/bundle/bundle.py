@@ -33,6 +33,8 @@ class Bundle:
         By resource key; each path is absolute and local.
     settings : mapping of str to dict
         The same as the Jobs API words it: defaults left out, paths as seen from the folder that `root` is in.
+    elsewhere : list of str
+        What else it makes in a workspace, such as ``experiments.drift``; nothing of it is looked at here.
     workspace : mapping
         What it says of the workspace that it is deployed to: host, profile, paths.
     nodes : mapping of str to Node
@@ -45,6 +47,7 @@ class Bundle:
     targets: list[str]
     jobs: Mapping[str, Job]
     settings: Mapping[str, dict[str, Any]]
+    elsewhere: list[str]
     workspace: Mapping[str, Any]
     nodes: Mapping[str, Node]
 
@@ -133,4 +136,6 @@ def load(
         raise BundleRefused([*references.faults, *faults])
     settings = {key: settings_of(job, root.parent) for key, job in jobs.items()}
     workspace = tree.get("workspace").plain() or {}
-    return Bundle(name, root, chosen, list(targets), jobs, settings, workspace, nodes)
+    others = {kind: node for kind, node in tree.get("resources").entries.items() if kind != "jobs"}
+    elsewhere = [f"{kind}.{key}" for kind, node in others.items() for key in node.entries]
+    return Bundle(name, root, chosen, list(targets), jobs, settings, elsewhere, workspace, nodes)

@@ -53,7 +53,9 @@ def validate(root: Root = None, target: Target = None, variables: Variables = No
     tasks = sum(len(job.tasks) for job in bundle.jobs.values())
     facts = {"bundle": bundle.name, "target": bundle.target, "jobs": list(bundle.jobs), "tasks": tasks}
     said = f"{bundle.name}, target {bundle.target}: {', '.join(bundle.jobs) or 'no job'}; {tasks} tasks. All is well."
-    print_either({"ok": True, **facts, "faults": []}, json, said)
+    if bundle.elsewhere:
+        said += f"\nOn Databricks only, so not looked at here: {', '.join(bundle.elsewhere)}."
+    print_either({"ok": True, **facts, "databricks_only": bundle.elsewhere, "faults": []}, json, said)
 
 
 def list_jobs(root: Root = None, target: Target = None, variables: Variables = None, json: Json = False) -> None:

@@ -57,14 +57,17 @@ def _sync_root(tree: Node, root: Path) -> Path:
 
 
 def git_facts(root: Path) -> Node:
-    """Return commit, branch and origin of the repository that a folder is in; asked for only when named."""
+    """Return commit, branch and origin of the repository that a folder is in; asked for only when named.
+
+    What is not there is an empty text, as the CLI has it.
+    """
     asked = {
         "commit": ["rev-parse", "HEAD"],
         "branch": ["rev-parse", "--abbrev-ref", "HEAD"],
         "origin_url": ["config", "remote.origin.url"],
     }
     said = {name: _ask_git(root, words) for name, words in asked.items()}
-    return Node({name: Node(text, Place(root, 0)) for name, text in said.items() if text}, Place(root, 0))
+    return Node({name: Node(text, Place(root, 0)) for name, text in said.items()}, Place(root, 0))
 
 
 def _ask_git(root: Path, words: list[str]) -> str:

@@ -42,10 +42,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Node:
-    """A value, and where it was written: for an entry of a mapping, the line of its key."""
+    """A value, and where it was written: for an entry of a mapping, the line of its key.
+
+    Attributes
+    ----------
+    anchors : bool
+        Whether it is an anchor (``&name``), or a list or mapping of nothing but those.
+    """
 
     value: Value
     place: Place
+    anchors: bool = False
 
     @property
     def entries(self) -> dict[str, "Node"]:
@@ -142,10 +149,11 @@ class _Reading:
 
     def __init__(self, file: Path, base: Path) -> None:
         self.file, self.base, self.count = file, base, 0
+        self.lines: list[str] = []
         self.open: set[Hashable] = set()
 
     def document(self, text: str) -> Node:
-        loader = _Loader(text)
+        loader, self.lines = _Loader(text), re.split(r"\r\n?|[\n\x85\u2028\u2029]", text)
         try:
             composed = loader.get_single_node()
         finally:
@@ -168,13 +176,18 @@ class _Reading:
         try:
             match composed:
                 case yaml.MappingNode():
-                    return Node(self.mapping(composed), place)
+                    value: Value = self.mapping(composed)
                 case yaml.SequenceNode():
-                    return Node([self.node(item, self.place(item)) for item in composed.value], place)
+                    value = [self.node(item, self.place(item)) for item in composed.value]
                 case _:
-                    return Node(self.scalar(composed), place)
+                    value = self.scalar(composed)
+            return Node(value, place, self.anchored(composed) or _all_anchors(value))
         finally:
             self.open.discard(id(composed))
+
+    def anchored(self, composed: yaml.Node) -> bool:
+        mark = composed.start_mark
+        return self.lines[mark.line][mark.column : mark.column + 1] == "&" if mark.line < len(self.lines) else False
 
     def mapping(self, composed: yaml.MappingNode) -> dict[str, Node]:
         own: dict[str, Node] = {}
@@ -215,3 +228,8 @@ class _Reading:
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
             case tag:
                 raise self.refuse(composed, f"the tag {tag} is not known; write plain values.")
+
+
+def _all_anchors(value: Value) -> bool:
+    children = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return bool(children) and all(child.anchors for child in children)

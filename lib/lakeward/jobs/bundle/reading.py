@@ -18,12 +18,12 @@ def read_all(root: Path) -> Node:
     if len(present) != 1:
         what = f"has {' and '.join(file.name for file in present)}; keep one." if present else f"has no {FILES[0]}."
         raise BundleRefused([Place(root, 0).fault(what, root.parent)])
-    first = read(present[0], root.parent)
+    first = _without_anchors(read(present[0], root.parent))
     faults = check_shape(NamedBundle, first, root.parent)[1]
     merge = Merge(root.parent)
     for file in _included(first, root, faults):
         try:
-            node = read(file, root.parent)
+            node = _without_anchors(read(file, root.parent))
         except BundleRefused as refused:
             faults += refused.faults
             continue
@@ -52,6 +52,12 @@ def _included(first: Node, root: Path, faults: list[Fault]) -> list[Path]:
         place.fault(f"include: {file.name} is not YAML or JSON.", root.parent) for file, place in strange.items()
     ]
     return [file for file in files if file not in strange]
+
+
+def _without_anchors(file: Node) -> Node:
+    """Leave out what stands at a file's top only to be repeated elsewhere, as the CLI does."""
+    holders = [key for key, node in file.entries.items() if node.anchors and key not in BundleFile.model_fields]
+    return Node({key: file.entries[key] for key in file.entries if key not in holders}, file.place) if holders else file
 
 
 def _twice(first: Node, later: Node, base: Path) -> list[Fault]:

@@ -30,7 +30,7 @@ class Variable(Part):
     """A variable: a default, or a name that is looked up in a workspace."""
 
     default: Any = None
-    type: Literal["complex"] | None = None
+    type: Literal["complex", "string"] | None = None
     description: str = ""
     lookup: dict[str, str] | None = None
 

@@ -102,6 +102,8 @@ def _reason(model: type[BaseModel], loc: tuple[str | int, ...], error: Any) -> s
         return " is missing."
     if error["type"] == "literal_error" and error["input"] in NOT_HERE:
         return f": {error['input']} {NOT_HERE[error['input']]}."
+    if error["type"] == "string_pattern_mismatch":
+        return f": {error['input']!r} should match {error['ctx']['pattern']}"
     return f": {error['msg'].removeprefix('Value error, ')}."
 
 

@@ -162,11 +162,18 @@ class References:
         first, second = str(steps[0]), str(steps[1]) if len(steps) > 1 else ""
         if first == "var" and second in self.variables and self.variables[second].at("lookup"):
             return f"${{{reference}}} is looked up in a workspace, which is not here; give it with --var {second}=..."
-        parent = self.facts.at(*steps[:-1]) or self.facts
-        known = parent.entries or self.facts.entries
         if first == "resources" and second != "jobs":
             return f"${{{reference}}} is known only when the resource was made in a workspace."
-        return f"${{{reference}}} has no value here{hint(str(steps[-1]), known)}"
+        return f"${{{reference}}} has no value here{self._hint(steps)}"
+
+    def _hint(self, steps: list[Step]) -> str:
+        """Say what is there instead of the first step that leads nowhere."""
+        here = self.facts
+        for step in steps:
+            if (child := here.child(step)) is None:
+                return hint(str(step), here.entries)
+            here = child
+        return "; it is empty."
 
 
 def _steps(reference: str) -> list[Step]:

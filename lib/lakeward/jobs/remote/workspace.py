@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 LOG_IN = "log in with: databricks auth login --host https://WORKSPACE (or set DATABRICKS_HOST and DATABRICKS_TOKEN)"
+# Advice, and the settings that were found, after what is wrong.
+_BESIDE = re.compile(r", please |\. (?:Config|Env): ")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -41,7 +43,7 @@ def connect(bundle: Bundle) -> "WorkspaceClient":
     try:
         return WorkspaceClient(**named)  # type: ignore[arg-type]
     except ValueError as error:
-        first = str(error).partition(".")[0]
+        first = _BESIDE.split(str(error))[0]
         raise ConfigurationError(f"No way into a workspace for target {bundle.target}: {first}; {LOG_IN}.") from None
 
 
