@@ -44,11 +44,20 @@ def session(app: str = "lakeward") -> "SparkSession":
         return spark
     if running := SparkSession.getActiveSession():
         return running
+    _keep_errors_quiet()
     java_version()
     # Workers must run this interpreter: unset, they take whatever python3 is first on the PATH.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     with _output_as_errors():
         return SparkSession.builder.appName(app).config(map=_configuration()).getOrCreate()
+
+
+def _keep_errors_quiet() -> None:
+    """Have pyspark raise errors, and not print them too: they quote the statement and the values at fault."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
 
 
 @contextmanager

@@ -15,6 +15,7 @@ _PIECE = re.compile(
     r"""'(?:\\.|''|[^'\\])*' | "(?:\\.|""|[^"\\])*" | `(?:``|[^`])*` | --[^\n]* | /\*.*?\*/ | ; | [^'"`;/-]+ | .""",
     re.S | re.X,
 )
+_PARAMETER = re.compile(r"(?<![\w:]):([A-Za-z_]\w*)")
 
 
 class SqlFailed(LakewardError):
@@ -36,10 +37,8 @@ def run_file(path: Path, parameters: Mapping[str, str]) -> None:
         spark.sql(f"CREATE SCHEMA IF NOT EXISTS `{area}` LOCATION {quoted(str(folder))}")
         spark.sql(f"CREATE TABLE IF NOT EXISTS `{area}`.`{name}` USING DELTA LOCATION {quoted(str(folder / name))}")
     for line, statement in statements(path.read_text(encoding="utf-8")):
-        used = {name: value for name, value in parameters.items() if f":{name}" in statement}
         try:
-            # Where there is nothing to fill in, the text goes as it is: some statements take no parameters.
-            rows = spark.sql(statement, used) if used else spark.sql(statement)
+            rows = spark.sql(filled(statement, parameters))
             if rows.columns:
                 print(rows.limit(20).toPandas().to_string(index=False), flush=True)
         except Exception as error:
@@ -63,6 +62,16 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
                 first = line + piece[: len(piece) - len(piece.lstrip())].count("\n")
             statement += piece
         line += piece.count("\n")
+
+
+def filled(statement: str, parameters: Mapping[str, str]) -> str:
+    """Return a statement with its parameters as text: Spark's own way to bind them is lost in Delta's parser."""
+
+    def literal(found: re.Match[str]) -> str:
+        return quoted(parameters[found[1]]) if found[1] in parameters else found[0]
+
+    pieces = [match[0] for match in _PIECE.finditer(statement)]
+    return "".join(piece if piece[0] in "'\"`" else _PARAMETER.sub(literal, piece) for piece in pieces)
 
 
 def _condition(error: Exception) -> str:
