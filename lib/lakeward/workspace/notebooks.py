@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,7 +103,8 @@ def run(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> str | No
     output.parent.mkdir(parents=True, exist_ok=True)
     with kernels.started() as kernel:
         # Only now, so that the kernel starts while papermill is imported, which takes as long.
-        import papermill
+        with _no_grammar():
+            import papermill
 
         from lakeward.workspace.papermill_engine import ENGINE, Client
 
@@ -121,6 +123,20 @@ def run(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> str | No
             # Raised once the copy is written, with a notice of the failure on top.
             raise (Client.last.failure or error) from None
     return Client.last.exit_value
+
+
+@contextmanager
+def _no_grammar() -> Iterator[None]:
+    """Keep jsonschema from building a grammar of IRIs, which takes longer than all else; no notebook has an IRI."""
+    name = "rfc3987_syntax"
+    absent = name not in sys.modules
+    if absent:
+        sys.modules[name] = None  # type: ignore[assignment]  # as if it were not installed
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules[name]
 
 
 def run_in_process(notebook: Path, parameters: Mapping[str, Any], timeout_s: float | None = None) -> str:
