@@ -48,7 +48,6 @@ _KINDS = {
     "imaging.score": Kind.MODEL_INFERENCE,
     "imaging.tables": Kind.CONFIGURATION,
     "jobs.bundle": Kind.CONFIGURATION,
-    "jobs.bundle": Kind.CONFIGURATION,
     "jobs.run": Kind.JOB_RUN,
     "jobs.schedule": Kind.CONFIGURATION,
     "serving.inference": Kind.MODEL_INFERENCE,

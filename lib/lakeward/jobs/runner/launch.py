@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lakeward.jobs.record.states import Started
@@ -85,7 +86,9 @@ _children: list["subprocess.Popen[str]"] = []
 
 def announce(run_id: int, folder: Path) -> None:
     """Tell whoever launched this process its run's number, and write all else to the run's log from now on."""
-    print(run_id, flush=True)
+    # Whoever launched it may have been killed meanwhile: the run is in the record, so it is run.
+    with suppress(BrokenPipeError):
+        print(run_id, flush=True)
     with (folder / "log.txt").open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
