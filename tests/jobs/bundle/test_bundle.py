@@ -76,7 +76,7 @@ def test_unknown_fields_are_refused_all_at_once_with_what_is_close(write: Write)
           - {}
           - task_key: v
             run_if: SOMETIMES
-            sql_task: {file: {path: a.sql, source: GIT}}
+            sql_task: {warehouse_id: w, file: {path: a.sql, source: GIT}}
     """)
     assert refused(root) == [
         "jobs/a.job.yml:6: timeout_secs is not known; did you mean timeout_seconds?",

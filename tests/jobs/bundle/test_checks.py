@@ -124,7 +124,7 @@ def test_a_loops_task_may_ask_for_its_input_and_what_came_before_the_loop(write:
         ("notebook_task: {notebook_path: ../on.ipynb}", "there is no file on.ipynb; did you mean one.ipynb?"),
         ("notebook_task: {notebook_path: /Workspace/x.ipynb}", "there is no file /Workspace/x.ipynb; there is none."),
         ("spark_python_task: {python_file: 'dbfs:/a.py'}", "there is no file dbfs:/a.py"),
-        ("sql_task: {file: {path: q.sql}}", "there is no file jobs/q.sql"),
+        ("sql_task: {warehouse_id: w, file: {path: q.sql}}", "there is no file jobs/q.sql"),
         ("python_wheel_task: {package_name: no-such, entry_point: e}", "the package no-such is not installed here"),
         ("run_job_task: {job_id: 123}", "job 123 is not of this bundle; write ${resources.jobs.KEY.id}; there is a."),
         ("run_job_task: {job_id: '${resources.jobs.a.id}', job_parameters: {p: 1}}", "the job a has no parameter p"),

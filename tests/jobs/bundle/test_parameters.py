@@ -132,7 +132,7 @@ def test_sql_and_jobs_that_are_run_take_parameters_too(write: Write, notebook: N
                 b:
                   name: B
                   tasks:
-                    - {task_key: s, sql_task: {file: {path: q.sql}}}
+                    - {task_key: s, sql_task: {warehouse_id: w, file: {path: q.sql}}}
                     - {task_key: r, run_job_task: {job_id: "${resources.jobs.a.id}"}}
                   parameters: [{name: least, default: 1}, {name: day, default: 1}, {name: most, default: 1}]
         """,

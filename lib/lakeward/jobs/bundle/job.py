@@ -93,8 +93,8 @@ class SqlTask(Part):
     """SQL from a file; named parameters are written ``:name`` in it. The warehouse is Databricks' alone."""
 
     file: SqlFile
+    warehouse_id: Elsewhere
     parameters: Texts = {}
-    warehouse_id: Elsewhere = None
 
 
 class Dependency(Part):
@@ -134,6 +134,11 @@ class NotificationSettings(Part):
 
     no_alert_for_skipped_runs: bool = False
     no_alert_for_canceled_runs: bool = False
+
+
+class TaskNotificationSettings(NotificationSettings):
+    """The same for a task, which may be tried again."""
+
     alert_on_last_attempt: bool = False
 
 
@@ -172,6 +177,7 @@ class BaseTask(Watched):
     max_retries: Annotated[int, Field(ge=-1)] = 0
     min_retry_interval_millis: Annotated[int, Field(ge=0)] = 0
     retry_on_timeout: bool = False
+    notification_settings: TaskNotificationSettings = TaskNotificationSettings()
     notebook_task: NotebookTask | None = None
     condition_task: ConditionTask | None = None
     run_job_task: RunJobTask | None = None

@@ -48,7 +48,8 @@ def notify(event: Event, job: Job, run: Run, task: TaskRun | None = None) -> Non
     state = task.state if task else run.state
     if event == "failure" and _unwanted(watched, state):
         return
-    if watched.notification_settings.alert_on_last_attempt and task and _of_a_retry(event, task):
+    last_alone = isinstance(watched, BaseTask) and watched.notification_settings.alert_on_last_attempt
+    if last_alone and task and _of_a_retry(event, task):
         return
     notice = Notice(event, run, task)
     log = run.folder / "log.txt"
