@@ -135,9 +135,7 @@ def listing() -> dict[str, object]:
 def kills(folder: Path, count: int) -> list[Found]:
     """Kill a runner at random moments of its life, one after the other, and repair each run."""
     victim = Victim(folder / "victim")
-    started = time.perf_counter()
-    victim.start(folder / "whole").wait()
-    takes = time.perf_counter() - started
+    takes = victim.whole(folder / "whole")
     return [victim.kill(takes * (part + random.random()) / count) for part in range(count)]
 
 
@@ -173,7 +171,7 @@ def main() -> None:
     for row in rows:
         print(f"{row['s']:8.3f} s (at most {row['at most']} s)  {row['what']}")
     for each in found:
-        print(f"killed at {each.at_s:5.2f} s: run {each.run:8} {each.tasks or '-'}; repaired: {each.repaired or '-'}")
+        print(f"killed at {each.at_s:5.2f} s: run {each.run:8} {each.tasks}; repaired: {each.repaired}")
     lies = [lie for each in found for lie in each.lies]
     repaired = Counter(each.repaired for each in found)
     print(f"{len(found)} runners killed; not true of their runs: {lies or 'nothing'}; after repair: {dict(repaired)}")

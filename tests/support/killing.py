@@ -69,22 +69,26 @@ class Victim:
         marks.mkdir(parents=True)
         return self._command("run", "victim", f"--bundle={self.root}", f"--param=marks={marks}")
 
+    def whole(self, marks: Path) -> float:
+        """Run it to its end, and return how long that takes from its place in the record on, in seconds."""
+        if code := self.start(marks).wait():
+            raise RuntimeError(f"it ended with {code}")
+        [run] = self._record.runs(limit=1)
+        return ((run.ended or 0) - run.created) / 1000
+
     def kill(self, after_s: float) -> Found:
-        """Kill a runner so long after it was started, and look what is left; then repair the run."""
+        """Kill a runner so long after its run is in the record, and look what is left; then repair the run."""
         known = {run.run_id for run in self._record.runs(limit=-1)}
         marks = self._folder / f"marks{time.time_ns()}"
         runner = self.start(marks)
+        while not (new := [run for run in self._record.runs(limit=1) if run.run_id not in known]):
+            time.sleep(0.005)
         time.sleep(after_s)
         runner.kill()
         runner.wait()
         reconcile(self._record)
-        runs = [run for run in self._record.runs() if run.run_id not in known]
-        lies = [f"{name} runs on" for name in alive()]
-        if not runs:
-            lies += ["it ran, and is not in the record"] * any(marks.iterdir())
-            return Found(after_s, "none", "", lies, "")
-        run = runs[0]
-        lies += self._lies(run, marks)
+        run = self._record.run(new[0].run_id)
+        lies = [*(f"{name} runs on" for name in alive()), *self._lies(run, marks)]
         rows = self._record.tasks(run.run_id)
         states = " ".join(f"{row.task[:2]}{'' if row.iteration is None else row.iteration}:{row.state}" for row in rows)
         return Found(after_s, str(run.state), states, lies, self._repaired(run, marks, lies))
