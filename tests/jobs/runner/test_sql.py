@@ -38,7 +38,8 @@ def test_a_file_of_sql_runs_on_the_lakehouses_tables(record: Record, run: Go, tm
     add(Table(name="some.rows", comment="", columns=[Column("n", "BIGINT", "")], key=["n"]), [{"n": 40}])
     file = tmp_path / "rows.sql"
     file.write_text(FILE[FILE.index("INSERT") :] + ";\nSELECT 'Doe' FROM some.thing")
-    ended = run({"task_key": "it", "sql_task": {"file": {"path": str(file)}, "parameters": {"n": "3"}}})
+    sql = {"warehouse_id": "w", "file": {"path": str(file)}, "parameters": {"n": "3"}}
+    ended = run({"task_key": "it", "sql_task": sql})
     assert states(record, ended) == {"it": "FAILED"}
     [attempt] = record.attempts(ended.run_id)
     log = (attempt.folder / "log.txt").read_text()
