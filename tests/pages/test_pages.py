@@ -2,14 +2,19 @@
 
 import re
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from lakeward.imaging.pixels.enhance import encode_frame
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.runner.truth import claim
+from lakeward.pages.pictures import picture
 from past_runs import ENDS, FAILURE, add_run, failed, fill, running, succeeded
 
 WORDS = ["Succeeded", "Failed", "Timed out", "Canceled", "Skipped", "Succeeded with failures"]
@@ -144,3 +149,13 @@ def test_a_table_is_shown_with_columns_rows_pictures_and_commits(client: TestCli
     for told in ("A picture", "a thing", "data:image/png;base64,", "WRITE"):
         assert told in shown
     assert "Things." in client.get("/catalog").text
+
+
+def test_pictures_that_browsers_do_not_know_become_some_that_they_do() -> None:
+    frame = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
+    for encoded in (encode_frame(frame), imagecodecs.jpegxl_encode(frame)):
+        shown = picture(bytes(encoded))
+        assert shown
+        assert imagecodecs.png_decode(b64decode(shown.partition(",")[2])).shape == (64, 64)
+        assert picture(bytes(encoded)[:40]) is None, "damaged"
+    assert picture(b"<svg onload=alert(1)>") is None

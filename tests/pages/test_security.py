@@ -9,6 +9,8 @@ from fastapi.testclient import TestClient
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import State
 from lakeward.jobs.record.states import LifeCycle, Started
+from lakeward.pages.app import create_app
+from lakeward.workspace.tables import Table
 from past_runs import add_task, failed, succeeded
 
 TOKEN = "a-token-of-these-tests"
@@ -137,3 +139,18 @@ def test_markup_in_whatever_is_shown_stays_text(client: TestClient, record: Reco
         assert "<img src=x" not in text
         assert "'49" not in text
     assert "&lt;script&gt;alert(1)" in client.get(f"/runs/{run.run_id}").text
+
+
+def test_a_defect_does_not_tell_what_it_came_from(
+    bundle: Path, record: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> list[Table]:
+        raise ValueError("Doe^Jane")
+
+    with TestClient(create_app(broken, bundle, token=TOKEN), base_url="http://127.0.0.1") as client:
+        answer = client.get("/catalog", params={"token": TOKEN})
+    told = capsys.readouterr()
+    assert answer.status_code == 500
+    assert "ValueError" in answer.text
+    assert "in broken" in told.err
+    assert "Doe" not in answer.text + told.out + told.err

@@ -1,6 +1,7 @@
 """The web application."""
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from lakeward.pages import catalog, jobs, run, runs, security
 from lakeward.pages.rendering import page, redirect
 from lakeward.pages.site import NotFound, Site
 from lakeward.workspace.errors import LakewardError
+from lakeward.workspace.scrub import places
 
 if TYPE_CHECKING:
     from lakeward.workspace.tables import Table
@@ -32,6 +34,7 @@ def create_app(
     """Make the application; see `Site` for what it is given."""
     app = FastAPI(title="Lakeward", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = Site(tables, bundle_root, target, token, links or {})
+    app.middleware("http")(_contained)
     app.middleware("http")(security.guard)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=security.HOSTS)
     routers = (jobs.router, runs.router, run.router, catalog.router)
@@ -44,7 +47,6 @@ def create_app(
     app.state.routes = {route.name: route for route in routes if isinstance(route, Mount | Route)}
     app.add_exception_handler(LakewardError, _refused)
     app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(Exception, _defect)
     return app
 
 
@@ -60,6 +62,12 @@ def _refused(request: Request, error: Exception) -> Response:
     return page(request, "error.html", status=404 if isinstance(error, NoSuchRun | NotFound) else 400, message=error)
 
 
-def _defect(request: Request, error: Exception) -> Response:
-    text = f"A defect in Lakeward: {type(error).__name__}. Its text is withheld; the terminal shows where."
+async def _contained(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Tell of a defect where it came from, and no more: its own text may quote patient data."""
+    try:
+        return await call_next(request)
+    except Exception as error:
+        where = "\n".join(f"  {place.splitlines()[0]}" for place in places(error))
+        print(f"A defect in Lakeward: {type(error).__name__} (its text is withheld) at\n{where}", file=sys.stderr)
+        text = f"A defect in Lakeward: {type(error).__name__}. The terminal shows where it is."
     return page(request, "error.html", status=500, message=text)

@@ -20,7 +20,7 @@ router = APIRouter()
 
 _ROWS = 20
 _LONGEST = 200
-_LARGEST = 512 * 1024
+_LARGEST = 1 << 20
 """Bytes of a binary value that are worth looking into for a picture."""
 
 
