@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 _PORTS_TRIED = 50
 _START_S = 120
 END_S = 10
-_ICON = Path(__file__).parent / "static" / "lakeward.svg"
+_ICONS = Path(__file__).parent / "static"
 
 _OFFLINE = {
     "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
@@ -153,13 +153,13 @@ def mlflow(port: int, others: Sequence[int], folder: Path) -> Service:
     return Service("MLflow", command, f"http://{HOST}:{port}", folder / "mlflow.log", quiet)
 
 
-def tile(title: str, port: int, headers: Mapping[str, str] | None = None) -> dict[str, object]:
+def tile(title: str, icon: str, port: int, headers: Mapping[str, str] | None = None) -> dict[str, object]:
     """Return a tile of JupyterLab's launcher, for a program that runs already."""
     return {
         "command": [],
         "port": port,
         "new_browser_tab": True,
-        "launcher_entry": {"title": title, "icon_path": str(_ICON)},
+        "launcher_entry": {"title": title, "icon_path": str(_ICONS / f"{icon}.svg")},
         "request_headers_override": dict(headers or {}),
     }
 

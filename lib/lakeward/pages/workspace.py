@@ -125,11 +125,11 @@ def _services(wanted: Wanted, folder: Path, token: str, port: int) -> list[Servi
     os.environ.update({"LAKEWARD_HOME": str(settings().home), **tracking_environment()})
     lab = services.free_port(JUPYTER_PORT, (port,))
     flow = services.free_port(MLFLOW_PORT, (port, lab))
-    tiles = {"lakeward": services.tile("Lakeward", port, {"Authorization": f"token {token}"})}
+    tiles = {"lakeward": services.tile("Lakeward", "lakeward", port, {"Authorization": f"token {token}"})}
     made = []
     if wanted.mlflow:
         made.append(services.mlflow(flow, (lab,) if wanted.lab else (), folder))
-        tiles["mlflow"] = services.tile("MLflow", flow)
+        tiles["mlflow"] = services.tile("MLflow", "experiments", flow)
     if wanted.lab:
         made.append(services.jupyterlab(wanted.notebooks, lab, secrets.token_urlsafe(32), folder, tiles))
     return made
