@@ -1,7 +1,7 @@
 """One run: how far it is, what failed and why, what it wrote, and its tasks with their archives."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -39,8 +39,8 @@ def show_run(request: Request, site: Here, run_id: int) -> Response:
         graph=of_run(run, tasks),
         timeline=timeline(run, tasks, attempts),
         failures=_failures(tasks, attempts),
-        writes=_latest(attempt.writes for attempt in attempts),
-        reads=_latest(attempt.reads for attempt in attempts),
+        writes=_versions((attempt.writes for attempt in attempts), max),
+        reads=_versions((attempt.reads for attempt in attempts), min),
         mlflow_runs=[one for attempt in attempts for one in attempt.mlflow_runs],
         log=_tail(record, run.folder / "log.txt"),
         tables=site.table_names(),
@@ -146,9 +146,10 @@ def _counts(tasks: Sequence[TaskRun]) -> dict[str, int]:
     return counts
 
 
-def _latest(versions: Iterable[dict[str, int]]) -> dict[str, int]:
-    latest: dict[str, int] = {}
-    for one in versions:
+def _versions(found: Iterable[dict[str, int]], choose: Callable[[int, int], int]) -> dict[str, int]:
+    """Each table's first or last version of those that the tries have noted."""
+    chosen: dict[str, int] = {}
+    for one in found:
         for table, version in one.items():
-            latest[table] = max(version, latest.get(table, version))
-    return dict(sorted(latest.items()))
+            chosen[table] = choose(version, chosen.get(table, version))
+    return dict(sorted(chosen.items()))
