@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -240,10 +241,10 @@ def _kill_when(reached: Callable[[], bool], running: "subprocess.Popen[bytes]") 
         time.sleep(0.002)
     assert running.poll() is None, "it ended before it could be killed"
     tree = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
-    for member in tree:
-        member.suspend()
-    for member in tree:
-        member.kill()
+    for act in (psutil.Process.suspend, psutil.Process.kill):
+        for member in tree:
+            with suppress(psutil.NoSuchProcess):  # a worker may end by itself meanwhile
+                act(member)
     running.wait()
 
 
