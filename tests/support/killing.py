@@ -87,10 +87,10 @@ class Victim:
         runner.kill()
         runner.wait()
         # What was being started at that moment may hold the run's lock until it has looked whether its parent lives.
-        lies = [f"{name} runs on" for name in alive()]
-        reconcile(self._record)
-        run = self._record.run(new[0].run_id)
-        lies += self._lies(run, marks)
+        end = time.monotonic() + _DYING_S
+        while (run := self._record.run(new[0].run_id)).ended is None and time.monotonic() < end:
+            reconcile(self._record)
+        lies = [*(f"{name} runs on" for name in alive()), *self._lies(run, marks)]
         rows = self._record.tasks(run.run_id)
         states = " ".join(f"{row.task[:2]}{'' if row.iteration is None else row.iteration}:{row.state}" for row in rows)
         return Found(after_s, str(run.state), states, lies, self._repaired(run, marks, lies))
