@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from lakeward.jobs.bundle.job import Health, Job
-from lakeward.jobs.notices import exceeded, finish, notify
+from lakeward.jobs.notices import finish, notify
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Failure, Run, State, TaskRun
 from lakeward.jobs.record.states import LifeCycle, Result
@@ -154,6 +154,6 @@ def test_an_alert_on_the_last_attempt_leaves_out_retries(
 
 def test_health_is_exceeded_after_its_seconds() -> None:
     health = Health.model_validate({"rules": [{"metric": "RUN_DURATION_SECONDS", "op": "GREATER_THAN", "value": 60}]})
-    assert not exceeded(health, 60)
-    assert exceeded(health, 60.1)
-    assert not exceeded(Health(), 10**9)
+    assert not health.exceeded(60)
+    assert health.exceeded(60.1)
+    assert not Health().exceeded(10**9)

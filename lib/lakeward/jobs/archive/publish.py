@@ -23,8 +23,7 @@ def publish(record: Record) -> int:
         How many runs were added.
     """
     with exclusive(record.folder / "publish.lock"):
-        known = _published(record)
-        runs = [run for run in _ended(record) if (run.run_id, run.repairs) not in known]
+        runs = [record.run(run_id) for run_id, _ in sorted(record.ended() - _published(record))]
         if runs:
             add(TASK_RUNS, [row for run in runs for row in _task_rows(record, run)])
             add(JOB_RUNS, [_job_row(record, run) for run in runs])
@@ -36,10 +35,6 @@ def _published(record: Record) -> set[tuple[int, int]]:
         return set()
     rows = query(f"SELECT lakehouse, run_id, repairs FROM {JOB_RUNS.name}", JOB_RUNS).to_pylist()
     return {(row["run_id"], row["repairs"]) for row in rows if row["lakehouse"] == _lakehouse(record)}
-
-
-def _ended(record: Record) -> list[Run]:
-    return [run for run in record.runs(limit=-1) if run.ended is not None]
 
 
 def _task_rows(record: Record, run: Run) -> list[dict[str, Any]]:

@@ -155,6 +155,10 @@ class Health(Part):
 
     rules: list[HealthRule] = []
 
+    def exceeded(self, seconds: float) -> bool:
+        """Whether something takes longer than it should."""
+        return any(seconds > rule.value for rule in self.rules)
+
 
 class Watched(Part):
     """What a job and a task both have: how long it may take, and who hears of it."""
@@ -317,6 +321,13 @@ class Job(Watched):
         if self.schedule and self.trigger:
             raise ValueError("a job has a schedule or a trigger, not both")
         return self
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody wants to hear of it, or of one of its tasks."""
+        silent = (EmailNotifications(), WebhookNotifications())
+        each: list[Watched] = [self, *self.every_task()]
+        return any((one.email_notifications, one.webhook_notifications) != silent for one in each)
 
     def every_task(self) -> Iterator[BaseTask]:
         """Yield the tasks, and after a loop the task inside it."""

@@ -1,5 +1,5 @@
 """Notices of runs, by mail and by HTTP, as a job's settings ask for them."""
 
-from lakeward.jobs.notices.notify import exceeded, finish, notify
+from lakeward.jobs.notices.notify import finish, notify
 
-__all__ = ["exceeded", "finish", "notify"]
+__all__ = ["finish", "notify"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import Queue
 from threading import Condition, Thread
 
-from lakeward.jobs.bundle.job import BaseTask, Health, Job, Watched
+from lakeward.jobs.bundle.job import BaseTask, Job, Watched
 from lakeward.jobs.notices import sending
 from lakeward.jobs.notices.notice import Event, Notice, field
 from lakeward.jobs.record.rows import Run, State, TaskRun
@@ -58,11 +58,6 @@ def notify(event: Event, job: Job, run: Run, task: TaskRun | None = None) -> Non
         _background.add(log, partial(_mail, emails, notice))
     for webhook in getattr(watched.webhook_notifications, field(event)):
         _background.add(log, partial(_post, webhook.id, notice))
-
-
-def exceeded(health: Health, seconds: float) -> bool:
-    """Whether a run or a task takes longer than its health allows."""
-    return any(seconds > rule.value for rule in health.rules)
 
 
 def finish(longest_s: float = LONGEST_FINISH_S) -> None:

@@ -115,6 +115,10 @@ class Record:
         jobs = [row["job"] for row in self._rows("SELECT DISTINCT job FROM runs")]
         return {job: self.runs(job, limit) for job in jobs}
 
+    def ended(self) -> set[tuple[int, int]]:
+        """Return the numbers of the runs that have ended, each with how often it was repaired."""
+        return {tuple(row) for row in self._rows("SELECT run_id, repairs FROM runs WHERE ended IS NOT NULL")}
+
     def run(self, run_id: int) -> Run:
         """Return a run.
 

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lakeward.jobs.bundle.job import Job
+
 _log = logging.getLogger("lakeward.jobs")
 
 
@@ -19,9 +21,10 @@ class Hooks:
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(1)
 
-    def notify(self, *told: Any) -> None:
+    def notify(self, event: str, job: Job, *about: Any) -> None:
         """Tell those who asked for it."""
-        self._worker.submit(_safely, "lakeward.jobs.notices", "notify", *told)
+        if job.heard:
+            self._worker.submit(_safely, "lakeward.jobs.notices", "notify", event, job, *about)
 
     def archive(self, folder: Path) -> None:
         """Make the page of an attempt."""
@@ -37,8 +40,5 @@ def _safely(module: str, name: str, *told: Any) -> None:
     try:
         hook: Callable[..., None] = getattr(import_module(module), name)
         hook(*told)
-    except ModuleNotFoundError as missing:
-        if missing.name != module:
-            raise
     except Exception as error:
         _log.warning("%s.%s failed: %s", module, name, type(error).__name__)

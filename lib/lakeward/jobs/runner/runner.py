@@ -60,6 +60,8 @@ class Runner:
         self._stop = Stop()
         self._lock: IO[bytes] | None = None
         self._ended: dict[str, Ended] = {}
+        self._warned: set[str | None] = set()
+        self._run_id = 0
 
     def cancel(self) -> None:
         """Stop the run and what it has started; safe to call from a signal's handler."""
@@ -174,10 +176,10 @@ class Runner:
     def _go(self, run_id: int) -> Run:
         """Run the tasks that are not ended yet, each as soon as those before it have."""
         self._stop = Stop(self._stop, self._order.job.timeout_seconds)
-        run = self._record.run(run_id)
+        run, self._run_id = self._record.run(run_id), run_id
         self._hooks.notify("start", self._order.job, run, None)
         slots = Slots(self._record.folder / "slots", settings().parallel_tasks)
-        floor = Floor(self._record, run, self._order, self._stop, slots, self._processes, self._archive)
+        floor = Floor(self._record, run, self._order, self._stop, slots, self._processes, self._archive, self._notify)
         rows = {row.task: row for row in self._record.tasks(run_id) if row.iteration is None}
         self._ended = {key: Ended(row.state, row.value) for key, row in rows.items() if row.state.life_cycle.ended}
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -191,7 +193,6 @@ class Runner:
         looked = 0.0
         while left or going_on:
             for task in self._ready(left, floor.run):
-                self._hooks.notify("start", self._order.job, floor.run, self._row(floor.run, task.task_key))
                 going_on[pool.submit(run_task, floor, task)] = task.task_key
             self.show(floor.run, self._record.tasks(floor.run.run_id))
             done, _ = wait(going_on, timeout=_TICK_S, return_when=FIRST_COMPLETED)
@@ -201,6 +202,7 @@ class Runner:
             if time.monotonic() - looked > _LOOK_S:
                 looked = time.monotonic()
                 self._look(floor.run.run_id)
+                self._warn(floor.run, self._record.tasks(floor.run.run_id))
 
     def _ready(self, left: dict[str, Task], run: Run) -> list[Task]:
         """Take the tasks whose turn has come out of those left; end those that won't run."""
@@ -226,8 +228,26 @@ class Runner:
         if state.life_cycle is LifeCycle.TERMINATING:
             self._stop.tell(State(CANCELED.life_cycle, CANCELED.result, CANCELED.code, state.message))
 
-    def _row(self, run: Run, task: str) -> TaskRun:
-        return next(row for row in self._record.tasks(run.run_id) if row.task == task and row.iteration is None)
+    def _warn(self, run: Run, rows: list[TaskRun]) -> None:
+        """Tell once of a run or a task that takes longer than its health allows."""
+        tasks = {task.task_key: task for task in self._order.job.tasks}
+        going_on = [row for row in rows if row.started and row.ended is None and row.iteration is None]
+        late = [row for row in going_on if tasks[row.task].health.exceeded((now() - (row.started or 0)) / 1000)]
+        for row in late:
+            if row.task not in self._warned:
+                self._hooks.notify("duration_warning", self._order.job, run, row)
+        whole = self._order.job.health.exceeded((now() - (run.started or now())) / 1000)
+        if whole and None not in self._warned:
+            self._hooks.notify("duration_warning", self._order.job, run, None)
+        self._warned |= {*(row.task for row in late), *([None] if whole else [])}
+
+    def _notify(self, event: str, task: str, iteration: int | None) -> None:
+        if not self._order.job.heard:
+            return
+        run = self._record.run(self._run_id)
+        rows = self._record.tasks(run.run_id)
+        row = next(row for row in rows if (row.task, row.iteration) == (task, iteration))
+        self._hooks.notify(event, self._order.job, run, row)
 
     def _archive(self, attempt: Attempt) -> None:
         self._hooks.archive(attempt.folder)

@@ -40,6 +40,8 @@ class Floor:
     slots: Slots
     processes: Processes
     archive: Callable[[Attempt], None]
+    tell: Callable[[str, str, int | None], None]
+    """Tells those who asked for it of an event of a task, by its key, or of an iteration."""
 
 
 def run_task(floor: Floor, task: Task) -> Ended:
@@ -49,9 +51,11 @@ def run_task(floor: Floor, task: Task) -> Ended:
     outcome = None
     try:
         if condition := task.condition_task:
+            floor.tell("start", task.task_key, None)
             outcome = _outcome(floor, task.task_key, condition)
             state = SUCCESS
         elif loop := task.for_each_task:
+            floor.tell("start", task.task_key, None)
             state = _Loop(floor, task, loop).run()
         else:
             state = _Tries(floor, task, None, References(record, floor.run, floor.order, task.task_key)).run()
@@ -59,7 +63,12 @@ def run_task(floor: Floor, task: Task) -> Ended:
         state = State(LifeCycle.TERMINATED, Result.FAILED, Code.INVALID_RUN_CONFIGURATION, str(error))
     value = {"value": outcome} if task.condition_task else {}
     record.set_task(run_id, task.task_key, None, state, ended=now(), **value)
+    floor.tell(_event(state), task.task_key, None)
     return Ended(state, outcome)
+
+
+def _event(end: State) -> str:
+    return "success" if end.result is Result.SUCCESS else "failure"
 
 
 def _outcome(floor: Floor, key: str, condition: ConditionTask) -> str:
@@ -131,6 +140,7 @@ class _Loop:
             self._note(number, RUNNING, started=now())
             state = self._tried(number, item)
         self._note(number, state, ended=now())
+        self._floor.tell(_event(state), self._key, number)
         return state
 
     def _tried(self, number: int, item: Any) -> State:
@@ -179,6 +189,7 @@ class _Tries:
             if not self._again(state, tries):
                 return state
             self._note(State(LifeCycle.WAITING_FOR_RETRY, message=state.message), self._first + tries)
+            self._floor.tell("failure", self._task.task_key, self._iteration)
             # Documented as the time between the starts of two tries.
             pause = max(0.0, (began + self._task.min_retry_interval_millis - now()) / 1000)
             if not self._floor.stop.pause(pause):
@@ -199,6 +210,7 @@ class _Tries:
             if not free:
                 return self._floor.stop.reason or RUNNING, now()
             self._note(RUNNING, number + 1)
+            self._floor.tell("start", self._task.task_key, self._iteration)
             stop = Stop(self._floor.stop, self._task.timeout_seconds)
             attempt = _Attempt(self._floor, self._task, self._iteration, number, stop)
             return attempt.run(), attempt.began
