@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # A test's JVM lives for seconds: compiling quickly beats compiling well.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
+# Tests start some dozens of Pythons: without this each would compile pandas, pydicom and pyspark again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -264,24 +264,12 @@ def encode_frame(frame: Frame) -> bytes:
         uint8 or uint16 of shape (rows, columns) or, as RGB, (rows, columns, 3).
     """
     rgb = "rgb" if frame.ndim == 3 else "minisblack"
-    encoded = bytearray(
+    room = bytearray(frame.nbytes + frame.nbytes // 128 + 4096)  # zeros: libtiff leaves gaps as they were in memory
+    return bytes(
         imagecodecs.tiff_encode(
-            frame, level=1, photometric=rgb, rowsperstrip=len(frame), compression="zstd", predictor=2
+            frame, level=1, photometric=rgb, rowsperstrip=len(frame), compression="zstd", predictor=2, out=room
         )
     )
-    # libtiff leaves the byte between an odd strip and the directory as it was in memory, and so tells what lay there.
-    directory = int.from_bytes(encoded[4:8], "little")
-    end = _end_of_strip(encoded, directory)
-    encoded[end:directory] = bytes(directory - end)
-    return bytes(encoded)
-
-
-def _end_of_strip(tiff: bytearray, directory: int) -> int:
-    """Return where the one strip ends: StripOffsets (273) plus StripByteCounts (279) of TIFF 6.0, sections 2 and 8."""
-    count = int.from_bytes(tiff[directory : directory + 2], "little")
-    entries = (tiff[at : at + 12] for at in range(directory + 2, directory + 2 + 12 * count, 12))
-    found = {int.from_bytes(entry[:2], "little"): int.from_bytes(entry[8:], "little") for entry in entries}
-    return found[273] + found[279]
 
 
 def decode_frame(encoded: bytes) -> Frame:
