@@ -1,6 +1,5 @@
 """The other programs of ``lakeward up``: JupyterLab and MLflow, each a process that does not outlive this one."""
 
-import ctypes
 import json
 import os
 import signal
@@ -11,16 +10,17 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from lakeward.workspace.errors import LakewardError
+from lakeward.workspace.processes import end_with_parent
 from lakeward.workspace.tracking import folder as store
 from lakeward.workspace.tracking import tracking_uri
 
 HOST = "127.0.0.1"
-_PR_SET_PDEATHSIG = 1
 _PORTS_TRIED = 50
 _START_S = 120
 END_S = 10
@@ -67,7 +67,7 @@ class Service:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(end_with_parent, os.getpid(), signal.SIGTERM),
             )
 
     def wait(self) -> None:
@@ -193,8 +193,3 @@ def answers(address: str) -> bool:
     except (URLError, OSError):
         return False
     return True
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end this process when its parent is gone, however it went."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -5,18 +5,16 @@ task of a job is told (its parameters, the values of the tasks before it) lies i
 Source: Databricks Utilities reference (widgets, jobs.taskValues, notebook, secrets).
 """
 
-import ctypes
 import json
 import os
-import signal
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lakeward.workspace.errors import LakewardError
+from lakeward.workspace.processes import end_with_parent, replace_text
 from lakeward.workspace.scrub import told
 
 if TYPE_CHECKING:
@@ -269,21 +267,6 @@ def load_ipython_extension(shell: "InteractiveShell") -> None:
     shell.push({"dbutils": Dbutils(shell.user_ns)}, interactive=False)
 
 
-def end_with_parent(parent: int) -> None:
-    """Have the system kill this process as soon as its parent ends, however that ends (Linux: prctl(2)).
-
-    Parameters
-    ----------
-    parent : int
-        Process that must still be the parent, so that one which ended before this call is noticed too; 0 for none.
-    """
-    if parent and sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
 def last_failure() -> str:
     """Tell in JSON what the last cell raised, with no patient data; of a notebook that ended itself, its value."""
     error: BaseException = sys.last_value  # type: ignore[assignment]
@@ -313,13 +296,3 @@ def _line(error: BaseException) -> int | None:
 def as_text(value: Any) -> str:
     """Return a value as a widget gives it: text as it is, all else as JSON."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it sees the old text or the new one, never half of it."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(path)

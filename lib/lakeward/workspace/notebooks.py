@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lakeward.workspace.dbutils import CONTEXT, Dbutils, as_text, end_with_parent, replace_text
+from lakeward.workspace.dbutils import CONTEXT, Dbutils, as_text
 from lakeward.workspace.errors import NotebookFailed, ParameterError, PrerequisiteMissing
+from lakeward.workspace.processes import end_with_parent, replace_text
 
 TAG = "parameters"
 

@@ -1,5 +1,6 @@
 """Electronic signatures: a person's own, on one very record, with their meaning; and nothing else passes for one."""
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,13 +55,13 @@ def test_a_record_that_changed_is_not_signed_any_more(people: People, join: Join
     assert signatures(people, replace(MODEL, sha256="cd" * 32)) == []
 
 
-def test_it_can_not_be_moved_to_another_record(people: People, join: Join) -> None:
+def test_it_can_not_be_moved_to_another_record(people: People, join: Join, home: Path) -> None:
     join("ann")
     note = sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD).note
     with pytest.raises(SignatureInvalid):
         verify(people, note.replace("nodules/7", "nodules/8"))
-    with people.store.changed() as change:
-        change.execute("UPDATE signatures SET id = 'nodules/8'")
+    with sqlite3.connect(home / "governance" / "people.sqlite") as store:
+        store.execute("UPDATE signatures SET id = 'nodules/8'")
     assert signatures(people, replace(MODEL, id="nodules/8")) == [], "it says itself what it is on"
 
 

@@ -2,13 +2,13 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lakeward.governance.people.roles import Role
+from lakeward.workspace.sqlite import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS people (
@@ -59,11 +59,7 @@ class PeopleStore:
     """The governance store of a lakehouse: one SQLite file, for its owner alone."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = folder / "people.sqlite"
-        with self.changed() as change:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                change.execute(statement)
+        self._database = Database(folder / "people.sqlite", _SCHEMA)
 
     def person(self, user: str) -> Person | None:
         """Return a person, None if there is none of that identity."""
@@ -75,67 +71,44 @@ class PeopleStore:
 
     def vkeys(self, user: str) -> list[tuple[str, int, int | None]]:
         """Return the public keys that a person has signed with: key, since when, until when."""
-        return [tuple(row) for row in self._rows("SELECT vkey, since, until FROM keys WHERE user = ?", user)]
+        return [tuple(row) for row in self._database.rows("SELECT vkey, since, until FROM keys WHERE user = ?", user)]
 
     def notes(self, kind: str, id: str) -> list[str]:  # noqa: A002 - the record's own word
         """Return the signatures on a record, of whatever state it was in then, oldest first."""
         sql = "SELECT note FROM signatures WHERE kind = ? AND id = ? ORDER BY number"
-        return [row["note"] for row in self._rows(sql, kind, id)]
+        return [row["note"] for row in self._database.rows(sql, kind, id)]
 
     def add(self, person: Mapping[str, Any], vkey: str, now: int) -> None:
         """Add a person with a first key."""
-        with self.changed() as change:
+        with self._database.changed() as change:
             _insert(change, "people", person)
             _insert(change, "keys", {"vkey": vkey, "user": person["user"], "since": now})
 
     def set(self, user: str, **columns: Any) -> None:
         """Change a person."""
-        with self.changed() as change:
+        with self._database.changed() as change:
             _update(change, user, columns)
 
     def set_key(self, user: str, vkey: str, now: int, **columns: Any) -> None:
         """Give a person another key; the old one stays known for what it has signed."""
-        with self.changed() as change:
+        with self._database.changed() as change:
             change.execute("UPDATE keys SET until = ? WHERE user = ? AND until IS NULL", (now, user))
             _insert(change, "keys", {"vkey": vkey, "user": user, "since": now})
             _update(change, user, {"vkey": vkey, **columns})
 
     def take_code(self, user: str, counter: int) -> bool:
         """Use a one-time code up; False if it, or a later one, was used before."""
-        with self.changed() as change:
+        with self._database.changed() as change:
             sql = "UPDATE people SET totp_used = ? WHERE user = ? AND totp_used < ?"
             return change.execute(sql, (counter, user, counter)).rowcount == 1
 
     def add_signature(self, kind: str, id: str, sha256: str, note: str) -> None:  # noqa: A002
         """Keep a signature."""
-        with self.changed() as change:
+        with self._database.changed() as change:
             _insert(change, "signatures", {"kind": kind, "id": id, "sha256": sha256, "note": note})
 
     def _people(self, rest: str, *values: Any) -> list[Person]:
-        return [_person(row) for row in self._rows(f"SELECT * FROM people {rest}", *values)]
-
-    def _rows(self, sql: str, *values: Any) -> Sequence[sqlite3.Row]:
-        with closing(self._connect()) as connection:
-            return connection.execute(sql, values).fetchall()
-
-    @contextmanager
-    def changed(self) -> Iterator[sqlite3.Connection]:
-        """One transaction."""
-        with closing(self._connect()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._file, timeout=60, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
+        return [_person(row) for row in self._database.rows(f"SELECT * FROM people {rest}", *values)]
 
 
 def _person(row: sqlite3.Row) -> Person:

@@ -3,8 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from lakeward.jobs.record.rows import Attempt, Failure, JobState, Run, State, Ta
 from lakeward.jobs.record.states import Code, LifeCycle, Result, Started
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.settings import settings
+from lakeward.workspace.sqlite import Database
 
 _STATE = "life_cycle TEXT NOT NULL, result TEXT, code TEXT, message TEXT NOT NULL DEFAULT ''"
 _SCHEMA = f"""
@@ -87,9 +87,7 @@ class Record:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or home()
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._changed() as change:
-            change.executescript(_SCHEMA)
+        self._database = Database(self.folder / "record.sqlite", _SCHEMA)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -108,16 +106,16 @@ class Record:
         if going_on:
             wanted.append("ended IS NULL")
         sql = f"SELECT * FROM runs WHERE {' AND '.join(wanted)} ORDER BY run_id DESC LIMIT ?"
-        return [self._run(row) for row in self._rows(sql, *values, limit)]
+        return [self._run(row) for row in self._database.rows(sql, *values, limit)]
 
     def last_runs(self, limit: int = 20) -> dict[str, list[Run]]:
         """Return each job's last runs, newest first."""
-        jobs = [row["job"] for row in self._rows("SELECT DISTINCT job FROM runs")]
+        jobs = [row["job"] for row in self._database.rows("SELECT DISTINCT job FROM runs")]
         return {job: self.runs(job, limit) for job in jobs}
 
     def ended(self) -> set[tuple[int, int]]:
         """Return the numbers of the runs that have ended, each with how often it was repaired."""
-        return {tuple(row) for row in self._rows("SELECT run_id, repairs FROM runs WHERE ended IS NOT NULL")}
+        return {tuple(row) for row in self._database.rows("SELECT run_id, repairs FROM runs WHERE ended IS NOT NULL")}
 
     def run(self, run_id: int) -> Run:
         """Return a run.
@@ -127,17 +125,17 @@ class Record:
         NoSuchRun
             If there is none with this number.
         """
-        rows = self._rows("SELECT * FROM runs WHERE run_id = ?", run_id)
+        rows = self._database.rows("SELECT * FROM runs WHERE run_id = ?", run_id)
         if not rows:
             raise NoSuchRun(f"There is no run {run_id}. lakeward jobs runs lists those that there are.")
         return self._run(rows[0])
 
     def tasks(self, run_id: int) -> list[TaskRun]:
         """Return the tasks of a run in the job's order, the iterations of a loop after it."""
-        runs = self._rows("SELECT settings FROM runs WHERE run_id = ?", run_id)
+        runs = self._database.rows("SELECT settings FROM runs WHERE run_id = ?", run_id)
         tasks = [task["task_key"] for run in runs for task in json.loads(run["settings"]).get("tasks", [])]
         order = {key: place for place, key in enumerate(tasks)}
-        rows = self._rows("SELECT * FROM tasks WHERE run_id = ? ORDER BY task, iteration", run_id)
+        rows = self._database.rows("SELECT * FROM tasks WHERE run_id = ? ORDER BY task, iteration", run_id)
         return [
             TaskRun(
                 run_id,
@@ -154,19 +152,21 @@ class Record:
 
     def attempts(self, run_id: int) -> list[Attempt]:
         """Return the tries at a run's tasks, in the order in which they began."""
-        rows = self._rows("SELECT * FROM attempts WHERE run_id = ? ORDER BY started, task, iteration, number", run_id)
+        rows = self._database.rows(
+            "SELECT * FROM attempts WHERE run_id = ? ORDER BY started, task, iteration, number", run_id
+        )
         return [self._attempt(row) for row in rows]
 
     def values(self, run_id: int) -> dict[tuple[str, int | None], dict[str, Any]]:
         """Return the task values that were set, by task and iteration."""
         found: dict[tuple[str, int | None], dict[str, Any]] = {}
-        for row in self._rows("SELECT * FROM task_values WHERE run_id = ?", run_id):
+        for row in self._database.rows("SELECT * FROM task_values WHERE run_id = ?", run_id):
             found.setdefault((row["task"], _iteration(row)), {})[row["name"]] = json.loads(row["value"])
         return found
 
     def job(self, job: str) -> JobState:
         """Return what is known of a job beside its runs."""
-        rows = self._rows("SELECT * FROM jobs WHERE job = ?", job)
+        rows = self._database.rows("SELECT * FROM jobs WHERE job = ?", job)
         if not rows:
             return JobState(job, None, None, "")
         paused = rows[0]["paused"]
@@ -198,7 +198,7 @@ class Record:
         claim : callable
             Called with the run's folder before anybody else can see the run.
         """
-        with self._changed() as change:
+        with self._database.changed() as change:
             if turn and not self._is_free(change, job, turn.limit):
                 state = State(LifeCycle.QUEUED) if turn.queue else SKIPPED
             created = now()
@@ -218,7 +218,7 @@ class Record:
 
     def take_turn(self, run_id: int, job: str, limit: int) -> bool:
         """Let a queued run start, if it is the first in the queue and fewer of its job than the limit go on."""
-        with self._changed() as change:
+        with self._database.changed() as change:
             if not self._is_free(change, job, limit, run_id):
                 return False
             taken = change.execute(
@@ -228,7 +228,7 @@ class Record:
 
     def begin(self, run_id: int, tasks: States) -> bool:
         """Let a pending run run, with these states of its tasks; False if it may not, since somebody has stopped it."""
-        with self._changed() as change:
+        with self._database.changed() as change:
             sql = "UPDATE runs SET life_cycle = 'RUNNING', started = ? WHERE run_id = ? AND life_cycle = 'PENDING'"
             if not change.execute(sql, (now(), run_id)).rowcount:
                 return False
@@ -238,7 +238,7 @@ class Record:
 
     def begin_repair(self, run_id: int, parameters: Mapping[str, str], limit: int, tasks: States) -> bool:
         """Let a run that has ended run once more, with these tasks; False if as many of its job go on as may."""
-        with self._changed() as change:
+        with self._database.changed() as change:
             job = change.execute("SELECT job FROM runs WHERE run_id = ?", (run_id,)).fetchone()["job"]
             if not self._is_free(change, job, limit, run_id):
                 return False
@@ -254,7 +254,7 @@ class Record:
 
     def ask_to_stop(self, run_id: int, message: str) -> bool:
         """Ask the process that runs a run to cancel it; False if it has ended."""
-        with self._changed() as change:
+        with self._database.changed() as change:
             asked = change.execute(
                 "UPDATE runs SET life_cycle = 'TERMINATING', message = ? WHERE run_id = ? AND ended IS NULL",
                 (message, run_id),
@@ -284,12 +284,12 @@ class Record:
     def set_values(self, run_id: int, task: str, iteration: int | None, values: Mapping[str, Any]) -> None:
         """Keep the values that a task has set."""
         rows = [(run_id, task, _stored(iteration), name, json.dumps(value)) for name, value in values.items()]
-        with self._changed() as change:
+        with self._database.changed() as change:
             change.executemany("INSERT OR REPLACE INTO task_values VALUES (?, ?, ?, ?, ?)", rows)
 
     def set_job(self, job: str, **columns: Any) -> None:
         """Change any of a job's ``paused``, ``last_fired``, ``cursor``."""
-        with self._changed() as change:
+        with self._database.changed() as change:
             _upsert(change, "jobs", {"job": job}, columns)
 
     # --- rows ----------------------------------------------------------------------------------------------------
@@ -342,32 +342,6 @@ class Record:
         name = task if iteration is None else f"{task}.{iteration}"
         return self.run_folder(run_id) / name / str(number)
 
-    # --- SQLite --------------------------------------------------------------------------------------------------
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.folder / "record.sqlite", timeout=60, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        # WAL: readers never wait for a writer. FULL: what was said to be written outlives a power cut.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
-
-    def _rows(self, sql: str, *values: Any) -> Sequence[sqlite3.Row]:
-        with closing(self._connect()) as connection:
-            return connection.execute(sql, values).fetchall()
-
-    @contextmanager
-    def _changed(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, which takes the writer's place at once, so that two never deadlock half-way."""
-        with closing(self._connect()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
-
     def _is_free(self, change: sqlite3.Connection, job: str, limit: int, run_id: int | None = None) -> bool:
         """Whether one more run of a job may go on: a new one, or the one with this number."""
         going_on = change.execute(
@@ -378,7 +352,7 @@ class Record:
         return first and len(going_on) - len(queued) < limit
 
     def _set(self, table: str, key: Mapping[str, Any], state: State, columns: Mapping[str, Any]) -> None:
-        with self._changed() as change:
+        with self._database.changed() as change:
             _upsert(change, table, key, {**_columns(state), **columns})
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from lakeward.workspace.dbutils import end_with_parent, exit_code, replace_text
+from lakeward.workspace.dbutils import exit_code
 from lakeward.workspace.errors import LakewardError, NotebookFailed
+from lakeward.workspace.processes import end_with_parent, replace_text
 from lakeward.workspace.scrub import ScrubbedStream, places, told, watch_pydicom
 
 Work = dict[str, Any]

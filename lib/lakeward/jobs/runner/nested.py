@@ -7,7 +7,7 @@ from pathlib import Path
 from lakeward.jobs.record.rows import Run
 from lakeward.jobs.record.states import Result
 from lakeward.jobs.runner.truth import OUTCOME
-from lakeward.workspace.dbutils import end_with_parent, replace_text
+from lakeward.workspace.processes import end_with_parent, replace_text
 
 
 @dataclass(frozen=True)

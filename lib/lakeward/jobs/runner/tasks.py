@@ -21,8 +21,8 @@ from lakeward.jobs.runner.slots import Slots
 from lakeward.jobs.runner.stop import Stop
 from lakeward.jobs.runner.truth import conclude
 from lakeward.jobs.runner.values import References
-from lakeward.workspace.dbutils import replace_text
 from lakeward.workspace.errors import LakewardError
+from lakeward.workspace.processes import replace_text
 from lakeward.workspace.settings import settings
 
 RUNNING = State(LifeCycle.RUNNING)
