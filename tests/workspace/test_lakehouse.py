@@ -11,7 +11,7 @@ import pytest
 from deltalake import write_deltalake
 
 from lakeward.workspace.errors import TableError
-from lakeward.workspace.lakehouse import add, query
+from lakeward.workspace.lakehouse import add, history, query
 from lakeward.workspace.tables import Column, Table, append_records, ensure
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def test_spark_takes_a_table_that_was_created_without_it(spark: "SparkSession") 
     append_records(spark, TABLE, [{"n": 2}])
     add(TABLE, [{"n": 3}])
     assert [row.n for row in spark.table("some.records").orderBy("n").collect()] == [1, 2, 3]
+    assert [commit["rows"] for commit in history(TABLE)][:2] == [1, 1], "of delta-rs and of Spark"
     assert spark.sql("SELECT parts['a'] AS a FROM some.records WHERE at IS NOT NULL").collect()[0].a == 2
     comments = {row.col_name: row.comment for row in spark.sql("DESCRIBE some.records").collect()}
     assert comments["parts"] == "Parts of it"

@@ -91,11 +91,16 @@ def history(table: Table) -> list[dict[str, Any]]:
             "version": commit["version"],
             "at": datetime.fromtimestamp(commit["timestamp"] / 1000, UTC),
             "operation": commit["operation"],
-            "rows": int(commit.get("operationMetrics", {}).get("numOutputRows", 0)),
+            "rows": _rows_written(commit.get("operationMetrics", {})),
             "engine": commit.get("engineInfo", ""),
         }
         for commit in _open(table).history()
     ]
+
+
+def _rows_written(metrics: Mapping[str, Any]) -> int:
+    """Spark and delta-rs count them under names of their own."""
+    return int(metrics.get("numOutputRows", metrics.get("num_added_rows", 0)))
 
 
 def add(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
