@@ -4,13 +4,17 @@ import re
 from pathlib import Path
 
 import nbformat
+import pytest
 
 from lakeward.imaging.cli import _screen
 from lakeward.imaging.demo import Demonstration
 from lakeward.imaging.pipeline.discovery import find
 from lakeward.imaging.samples import sample_folder
+from lakeward.imaging.tables import IMAGES
+from lakeward.workspace.lakehouse import query
 from lakeward.workspace.notebooks import execute
 from lakeward.workspace.report import write_report
+from lakeward.workspace.settings import settings
 
 
 def test_every_sample_is_accounted_for(demonstration: Demonstration) -> None:
@@ -62,3 +66,35 @@ def test_the_guide_to_profiles_shows_what_one_does(home: Path, tmp_path: Path) -
     assert "research-pixels" in ran
     assert "clean_descriptors" in ran
     assert "retain_modified_dates" in ran.split("What yours does to one object")[1]
+
+
+class DatabricksUtils:
+    """What Databricks gives a notebook: a job's parameters, as text, before its own defaults."""
+
+    def __init__(self, **passed: str) -> None:
+        self._values, self.widgets = passed, self
+
+    def text(self, name: str, default: str) -> None:
+        self._values.setdefault(name, default)
+
+    def get(self, name: str) -> str:
+        return self._values[name]
+
+
+@pytest.mark.usefixtures("_one_session")
+def test_with_the_widgets_of_databricks_the_notebook_gives_the_same_tables(
+    demonstration: Demonstration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = f"SELECT source_hmac, patient_id, sop_instance_uid, content_sha256, changes FROM {IMAGES.name}"
+    with_papermill = {tuple(row.values()) for row in query(asked, IMAGES).to_pylist()}
+    monkeypatch.setenv("LAKEWARD_HOME", str(tmp_path))
+    settings.cache_clear()
+    notebook = nbformat.read(demonstration.notebooks[0], 4)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    own = [text for text in cells if not text.startswith("# Parameters")]
+    there = {"dbutils": DatabricksUtils(source="samples", profile="research"), "display": lambda *shown: None}
+    exec("\n".join(own).replace(".show()", ""), there)
+    on_databricks = {tuple(row.values()) for row in query(asked, IMAGES).to_pylist()}
+    settings.cache_clear()
+    assert len(on_databricks) == demonstration.stored
+    assert on_databricks <= with_papermill
