@@ -83,8 +83,10 @@ def test_upstream_is_all_that_ended_before(write: Write) -> None:
         ("{{tasks.none.values.k}}", "{{tasks.none.values.k}} asks a task that is not in this job; there is"),
         (
             "{{tasks.first.output.rows}}",
-            "{{tasks.first.output.rows}} asks for the rows of first, which is not an sql_task.",
+            "{{tasks.first.output.rows}} has a value on Databricks alone; hand it on as a task value",
         ),
+        ("{{job.trigger.table_update.updated_tables}}", "{{job.trigger.table_update.updated_tables}} has a value on"),
+        ("{{job.trigger.file_arrival.location}}", "{{job.trigger.file_arrival.location}} has a value only in a job"),
         ("{{tasks.first.notebook_path}}", "{{tasks.first.notebook_path}} asks for the notebook of first, which is not"),
         ("{{job.parameters.q}}", "{{job.parameters.q}} asks for a parameter that the job has not; there is p."),
         ("{{input}}", "{{input}} has a value only in the task of a for_each_task."),

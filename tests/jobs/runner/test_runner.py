@@ -204,3 +204,13 @@ def test_no_more_tasks_run_at_once_than_the_setting_says(
     run(*(program(f"t{number}", "import time; time.sleep(0.3)") for number in range(3)))
     tries = sorted(record.attempts(1), key=lambda each: each.started)
     assert all((first.ended or 0) <= second.started for first, second in pairwise(tries))
+
+
+def test_a_task_knows_the_folder_whose_files_started_it(
+    record: Record, program: Write, run: Go, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    tell = f"import pathlib, sys; pathlib.Path({str(said)!r}).write_text(sys.argv[1])"
+    trigger = {"file_arrival": {"url": "file:///data/in"}}
+    run(program("it", tell, "{{job.trigger.file_arrival.location}}"), trigger=trigger)
+    assert said.read_text() == "file:///data/in"

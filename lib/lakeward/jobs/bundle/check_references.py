@@ -49,6 +49,10 @@ def _in_task(job: Job, before: frozenset[str], reference: Reference, *, in_loop:
         return f"asks for a parameter that the job has not{hint(reference.parameter, names)}"
     if reference.task:
         return _of_another(job, before, reference)
+    if reference.steps[:3] == ("job", "trigger", "table_update"):
+        return "has a value on Databricks alone; here the run's summary tells the versions that a task read."
+    if reference.steps[:3] == ("job", "trigger", "file_arrival") and not (job.trigger and job.trigger.file_arrival):
+        return "has a value only in a job with the trigger file_arrival."
     return ""
 
 
@@ -59,8 +63,8 @@ def _of_another(job: Job, before: frozenset[str], reference: Reference) -> str:
         return f"asks a task that is not in this job{hint(str(reference.task), tasks)}"
     if asked.task_key not in before:
         return f"asks {asked.task_key}, which need not have ended by then; add it to depends_on."
-    if reference.steps[2] == "output" and not asked.sql_task:
-        return f"asks for the rows of {asked.task_key}, which is not an sql_task."
+    if reference.steps[2] == "output":
+        return "has a value on Databricks alone; hand it on as a task value of a notebook."
     if reference.steps[2] == "notebook_path" and not asked.notebook_task:
         return f"asks for the notebook of {asked.task_key}, which is not a notebook_task."
     return ""

@@ -102,6 +102,9 @@ class References:
                 return _TRIGGERS[self._run.started_by]
             case ["trigger", "time", kind]:
                 return _time(self._run.created, kind)
+            case ["trigger", "file_arrival", "location"]:
+                trigger = self._order.job.trigger
+                return trigger.file_arrival.url if trigger and trigger.file_arrival else None
         return None
 
     def _of_input(self, keys: list[str]) -> Any:
