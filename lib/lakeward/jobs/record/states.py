@@ -77,3 +77,16 @@ class Started(StrEnum):
     TABLE = "TABLE"
     RUN_JOB_TASK = "RUN_JOB_TASK"
     RETRY = "RETRY"
+
+
+_EXIT_CODES = {
+    Result.FAILED: 10,
+    Result.TIMEDOUT: 11,
+    Result.CANCELED: 12,
+    Result.MAXIMUM_CONCURRENT_RUNS_REACHED: 13,
+}
+
+
+def exit_code(result: str) -> int:
+    """Return what a command ends with whose run has ended so; 0 for a success, and for what has not ended."""
+    return _EXIT_CODES.get(Result(result), 0) if result in set(Result) else 0

@@ -36,13 +36,13 @@ def run_there(
 ) -> None:
     """Run a deployed job in its workspace, telling each change of a state; ends as a run on this machine does."""
     from lakeward.jobs.bundle.bundle import find_root
+    from lakeward.jobs.record.states import Result, exit_code
     from lakeward.jobs.remote.run import run_remote
-    from lakeward.jobs.runner.cli import EXIT_CODES
 
     done = run_remote(root or find_root(), target, job, parameters, variables, seen=_Teller())
     print_either(asdict(done), as_json, f"{job}: {done.state}")
     if not done.succeeded:
-        raise typer.Exit(EXIT_CODES.get(done.state, EXIT_CODES["FAILED"]))
+        raise typer.Exit(exit_code(done.state) or exit_code(Result.FAILED))
 
 
 class _Teller:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from lakeward.jobs.record.rows import Attempt, Run
     from lakeward.jobs.runner.runner import Runner
 
-EXIT_CODES = {"FAILED": 10, "TIMEDOUT": 11, "CANCELED": 12, "MAXIMUM_CONCURRENT_RUNS_REACHED": 13}
-"""Exit code of a run by its result; 0 for those that succeeded."""
-
 Number = Annotated[int, typer.Argument(help="Number of a run.", metavar="RUN", min=1)]
 Given = Annotated[list[str] | None, typer.Option("--param", "-p", help="NAME=VALUE; may be repeated.")]
 Announce = Annotated[bool, typer.Option("--announce", hidden=True)]
@@ -149,8 +146,10 @@ def _to_the_end(runner: "Runner", announced: bool, begun: "Run", go: Any) -> "Ru
 
 
 def _print_run(record: "Record", ended: "Run", as_json: bool) -> None:
+    from lakeward.jobs.record.states import exit_code
+
     _tell(record, ended, as_json)
-    if code := EXIT_CODES.get(str(ended.state), 0):
+    if code := exit_code(str(ended.state)):
         raise typer.Exit(code)
 
 

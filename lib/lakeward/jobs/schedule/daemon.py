@@ -27,8 +27,9 @@ from lakeward.jobs.bundle.root import FILES
 from lakeward.jobs.record.record import Record, now
 from lakeward.jobs.record.rows import JobState
 from lakeward.jobs.record.states import Started
+from lakeward.jobs.schedule.kinds import trigger_of
 from lakeward.jobs.schedule.times import LATEST_MS, Times
-from lakeward.jobs.schedule.trigger import Cursor, Trigger, trigger_of
+from lakeward.jobs.schedule.trigger import Cursor, Trigger
 from lakeward.workspace.errors import LakewardError
 
 SHOWS_UP_MS = 20_000

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lakeward.jobs.bundle.job import Job
 from lakeward.jobs.record.states import Started
 
 Cursor = Mapping[str, Any]
@@ -52,29 +51,6 @@ class Trigger(Protocol):
         LakewardError
             If it can't be told.
         """
-
-
-def trigger_of(job: Job) -> Trigger | None:
-    """Return what starts a job by itself, None if nothing does.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is wrong, or means something that is not on this machine.
-    """
-    from lakeward.jobs.schedule.arrivals import Arrivals
-    from lakeward.jobs.schedule.times import CronTimes, Interval
-    from lakeward.jobs.schedule.updates import Updates
-
-    if job.schedule:
-        return CronTimes(job.schedule)
-    if job.trigger and job.trigger.periodic:
-        return Interval(job.trigger.periodic)
-    if job.trigger and job.trigger.file_arrival:
-        return Arrivals(job.trigger.file_arrival)
-    if job.trigger and job.trigger.table_update:
-        return Updates(job.trigger.table_update)
-    return None
 
 
 def rested(least_s: int | None, since: int | None, now: int) -> bool:

@@ -7,8 +7,8 @@ from lakeward.jobs.bundle.bundle import Bundle
 from lakeward.jobs.bundle.job import Job
 from lakeward.jobs.record.record import Record, home, now
 from lakeward.jobs.schedule.daemon import cursor_of, paused
+from lakeward.jobs.schedule.kinds import trigger_of
 from lakeward.jobs.schedule.times import Times
-from lakeward.jobs.schedule.trigger import trigger_of
 from lakeward.workspace.errors import Busy
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.locks import exclusive
