@@ -138,6 +138,13 @@ def test_what_a_task_needs_is_there(task: str, reason: str, write: Write, notebo
     assert any(fault.startswith(f"jobs/a.job.yml:6: {reason}") for fault in faults)
 
 
+def test_sql_asks_for_parameters_by_colon(write: Write) -> None:
+    root = write(_tasks("{task_key: t, sql_task: {file: {path: q.sql}, warehouse_id: w}}"))
+    (root / "q.sql").write_text("USE CATALOG {{catalog}}; USE SCHEMA {{ s }}; SELECT {{catalog}}")
+    reason = "the file asks for {{catalog}}, {{ s }} in braces, which is not read here; write :name."
+    assert _refused(root) == [f"jobs/a.job.yml:6: {reason}"]
+
+
 def test_jobs_that_run_each_other_without_end_are_refused(write: Write) -> None:
     run = "{{name: {n}, tasks: [{{task_key: t, run_job_task: {{job_id: '${{resources.jobs.{o}.id}}'}}}}]}}"
     jobs = f"{{x: {run.format(n='X', o='y')}, y: {run.format(n='Y', o='x')}}}"

@@ -74,7 +74,7 @@ def test_facts_of_bundle_workspace_and_resources_have_a_local_meaning(
         "a": "${bundle.name}.${bundle.target}",
         "b": "${workspace.current_user.userName} ${workspace.current_user.short_name}",
         "c": "${resources.jobs.a.id}",
-        "d": "${workspace.root_path}",
+        "d": "${workspace.root_path} ${workspace.state_path}",
         "e": "${workspace.file_path}",
         "f": "${bundle.git.branch}",
     }
@@ -88,7 +88,8 @@ def test_facts_of_bundle_workspace_and_resources_have_a_local_meaning(
         "a": "b.dev",
         "b": "ann.lee@example.com ann_lee",
         "c": str(job_id("b", "a")),
-        "d": "/Workspace/Users/ann.lee@example.com/.bundle/b/dev",
+        "d": "/Workspace/Users/ann.lee@example.com/.bundle/b/dev "
+        "/Workspace/Users/ann.lee@example.com/.bundle/b/dev/state",
         "e": str(root.parent),
         "f": "trunk",
     }

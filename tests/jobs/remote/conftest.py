@@ -59,10 +59,14 @@ def created(client: WorkspaceClient) -> Create:
 
 
 @pytest.fixture
-def deployed(created: Create) -> Create:
-    """Create a job as the CLI does, which says what it was deployed by."""
-    by_bundle = {"deployment": {"kind": "BUNDLE", "metadata_file_path": "/Workspace/metadata.json"}}
-    return lambda settings: created({**settings, **by_bundle})
+def deployed(created: Create) -> Callable[..., int]:
+    """Create a job as the CLI does, which says where it keeps what it knows of the deployment."""
+
+    def create(settings: dict[str, Any], target: str = "default", user: str = "somebody@example.org") -> int:
+        path = f"/Workspace/Users/{user}/.bundle/b/{target}/state/metadata.json"
+        return created({**settings, "deployment": {"kind": "BUNDLE", "metadata_file_path": path}})
+
+    return create
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -17,7 +16,7 @@ from lakeward.jobs.remote.run import RemoteRun, run_remote
 from lakeward.jobs.remote.workspace import RemoteFailed
 from lakeward.workspace.errors import ConfigurationError
 
-Create = Callable[[dict[str, Any]], int]
+Create = Callable[..., int]
 BundleOf = Callable[[str], Path]
 JOB = """
     name: A
@@ -110,13 +109,22 @@ def test_the_job_is_the_one_that_a_bundle_deployed(api: JobsApi, root: Path, cre
         _run(root)
 
 
+def test_another_targets_job_of_the_same_name_is_left_alone(api: JobsApi, root: Path, deployed: Create) -> None:
+    settings = load(root).settings["a"]
+    deployed(settings, "staging")
+    with pytest.raises(RemoteFailed, match=r"no job named A that was deployed from target default of b"):
+        _run(root)
+    right = deployed(settings)
+    assert _run(root)[0].job_id == right
+
+
 def test_in_development_the_job_has_its_users_name(api: JobsApi, root: Path, deployed: Create) -> None:
     (root / "databricks.yml").write_text(
         "bundle: {name: b}\ninclude: ['*.job.yml']\ntargets: {dev: {mode: development}}\n"
     )
     settings = load(root, user="ada@example.org").settings["a"]
     assert settings["name"] == "[dev ada] A"
-    deployed(settings)
+    deployed(settings, "dev")
     assert _run(root)[0].succeeded
 
 

@@ -132,10 +132,11 @@ def load(
         job, wrong = check_shape(Job, nodes[key], root.parent)
         faults += wrong
         jobs |= {key: job} if job else {}
+    state = references.fill(Node("${workspace.state_path}", tree.place_of("workspace")))
     if references.faults or faults:
         raise BundleRefused([*references.faults, *faults])
     settings = {key: settings_of(job, root.parent) for key, job in jobs.items()}
-    workspace = tree.get("workspace").plain() or {}
+    workspace = {**(tree.get("workspace").plain() or {}), "state_path": state.value}
     others = {kind: node for kind, node in tree.get("resources").entries.items() if kind != "jobs"}
     elsewhere = [f"{kind}.{key}" for kind, node in others.items() for key in node.entries]
     return Bundle(name, root, chosen, list(targets), jobs, settings, elsewhere, workspace, nodes)

@@ -1,5 +1,6 @@
 """Checks of what a job needs on this machine: notebooks, files, packages, other jobs, and a calendar it can keep."""
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -36,6 +37,9 @@ def _needs(bundle: Bundle, task: BaseTask) -> Iterator[tuple[tuple[Step, ...], s
     for path, file in files.items():
         if file and (reason := _file(bundle, file, *_KINDS[path[-1]])):
             yield path, reason
+    if task.sql_task and (braces := _braces(Path(task.sql_task.file.path))):
+        reason = f"the file asks for {braces} in braces, which is not read here; write :name."
+        yield ("sql_task", "file", "path"), reason
     if task.python_wheel_task and (reason := _package(task.python_wheel_task.package_name)):
         yield ("python_wheel_task", "package_name"), reason
     if task.run_job_task:
@@ -52,6 +56,14 @@ def _file(bundle: Bundle, text: str, suffix: str, kind: str) -> str:
         near = [other.name for other in file.parent.glob(f"*{suffix}")] if file.parent.is_dir() else []
         return f"there is no file {seen}{hint(file.name, near)}"
     return ""
+
+
+def _braces(file: Path) -> str:
+    """The parameters that a file of SQL has as ``{{name}}``, the form of before named parameters."""
+    if not file.is_file():
+        return ""
+    found = re.findall(r"\{\{\s*\w+\s*\}\}", file.read_text(encoding="utf-8", errors="replace"))
+    return ", ".join(dict.fromkeys(found))
 
 
 def _package(name: str) -> str:

@@ -33,11 +33,12 @@ def facts_of(tree: Node, variables: Mapping[str, Node], name: str, target: str, 
     short = short_name(user)
     current = {"userName": user, "short_name": short, "domain_friendly_name": short.replace("_", "-").lower()}
     given = tree.get("workspace").entries
-    home = f"/Workspace/Users/{user}/.bundle/{name}/{target}"
+    root_path = str(tree.get("workspace", "root_path").value or f"~/.bundle/{name}/{target}")
+    parts = {"artifact_path": "artifacts", "resource_path": "resources", "state_path": "state"}
     # Files are not copied anywhere to be run here: they are where they are.
     workspace = {
-        **{part: f"{home}/{part.removesuffix('_path')}s" for part in ("artifact_path", "resource_path")},
-        **{"root_path": home, "state_path": f"{home}/state", **given},
+        **{path: f"${{workspace.root_path}}/{part}" for path, part in parts.items()},
+        **{**given, "root_path": re.sub("^~(?=/|$)", f"/Workspace/Users/{user}", root_path)},
         **{"file_path": str(_sync_root(tree, root)), "current_user": current},
     }
     mode = tree.get("targets", target, "mode")

@@ -1,5 +1,6 @@
 """Running a deployed job in its workspace, and following it to its end."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -100,11 +101,14 @@ def deployed_job(client: "WorkspaceClient", bundle: Bundle, job: str) -> int:
         If there is none, or more than one.
     """
     name = bundle.job(job).name
+    ours = _anyones(f"{bundle.workspace['state_path']}/metadata.json")
     with refusals(f"looking for the job {name}"):
         found = [
             one.job_id
             for one in client.jobs.list(name=name)
-            if one.settings and one.settings.deployment and one.settings.name == name and one.job_id
+            if one.job_id and one.settings and one.settings.name == name and one.settings.deployment
+            # Another target's job may have the same name in the same workspace.
+            if _anyones(one.settings.deployment.metadata_file_path or "") == ours
         ]
     if len(found) == 1:
         return found[0]
@@ -114,9 +118,14 @@ def deployed_job(client: "WorkspaceClient", bundle: Bundle, job: str) -> int:
             f"The workspace has {len(found)} deployed jobs named {name}: {numbers}. Destroy all but one."
         )
     raise RemoteFailed(
-        f"The workspace has no job named {name} that was deployed by a bundle: "
+        f"The workspace has no job named {name} that was deployed from target {bundle.target} of {bundle.name}: "
         f"first run lakeward jobs deploy --target {bundle.target}"
     )
+
+
+def _anyones(path: str) -> str:
+    """Return a path of a workspace with whose home it is in left out: who runs a job need not have deployed it."""
+    return re.sub(r"^(/Workspace)?/Users/[^/]+/", "~/", path)
 
 
 def follow(
