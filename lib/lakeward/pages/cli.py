@@ -1,5 +1,6 @@
 """The command ``lakeward up``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,5 +36,4 @@ def up(
         print_either(workspace.addresses, json, "\n".join([*lines, "Ctrl-C ends all of them."]))
         if not no_browser:
             workspace.open_browser()
-        for message in workspace.until_told():
-            typer.echo(message, err=True)
+        workspace.until_told(partial(typer.echo, err=True))

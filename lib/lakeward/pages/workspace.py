@@ -7,7 +7,7 @@ import socket
 import time
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -70,17 +70,15 @@ class Workspace:
         page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">')
         webbrowser.open(page.as_uri())
 
-    def until_told(self) -> Iterator[str]:
-        """Run until somebody ends it; yield a message for each program that dies before that."""
+    def until_told(self, say: Callable[[str], None]) -> None:
+        """Run until somebody ends it; say so when a program dies before that."""
         alive = list(self.services)
-        try:
+        with suppress(KeyboardInterrupt):
             while True:
                 for service in [one for one in alive if one.exit_code is not None]:
                     alive.remove(service)
-                    yield f"{service.name} has died (exit code {service.exit_code}). {service.log} tells why."
+                    say(f"{service.name} has died (exit code {service.exit_code}). {service.log} tells why.")
                 time.sleep(_LOOK_S)
-        except KeyboardInterrupt:
-            return
 
 
 @contextmanager
