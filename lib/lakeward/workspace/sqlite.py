@@ -1,6 +1,7 @@
 """A SQLite file that many processes read and write at once; a kill or a power cut leaves it whole."""
 
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -23,9 +24,13 @@ class Database:
     def __init__(self, file: Path, schema: str) -> None:
         self._file = file
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self.changed() as change:
-            for statement in filter(str.strip, schema.split(";")):
-                change.execute(statement)
+        version = zlib.crc32(schema.encode()) & 0x7FFF_FFFF
+        # Who only reads must not wait for a writer, so the writer's place is taken only where the schema is not there.
+        if self.rows("PRAGMA user_version")[0][0] != version:
+            with self.changed() as change:
+                for statement in filter(str.strip, schema.split(";")):
+                    change.execute(statement)
+                change.execute(f"PRAGMA user_version = {version}")
 
     def rows(self, sql: str, *values: Any) -> Sequence[sqlite3.Row]:
         """Return what a query finds."""
