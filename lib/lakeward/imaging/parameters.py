@@ -3,12 +3,11 @@
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pydantic import Field
 
 from lakeward.imaging.deidentification.crosswalk import Crosswalk
-from lakeward.imaging.deidentification.profile import Profile, load_profile
+from lakeward.imaging.deidentification.profile import Profile, load_profile, parse_profile
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.enhance import EnhanceParameters
 from lakeward.imaging.samples import sample_folder
@@ -184,7 +183,4 @@ class ProfileParameters(Parameters):
     @property
     def profile(self) -> Profile:
         """The profile that the text holds."""
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "own.yaml"
-            path.write_text(self.own, encoding="utf-8")
-            return load_profile(path)
+        return parse_profile(self.own, "own")

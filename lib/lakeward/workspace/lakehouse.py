@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeward.workspace.errors import TableError
@@ -123,6 +124,17 @@ def add(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         raise TableError(
             f"Rows don't fit {table.name}: its types, its checks, or a value that must be there."
         ) from None
+
+
+def remove_unnamed(table: Table, pattern: str = "*") -> None:
+    """Remove the files in a table's folder that its newest version does not name, and Hadoop's checksums beside them.
+
+    Deletion vectors go too: rewrite the files that have some before.
+    """
+    live = {Path(uri).name for uri in _open(table).file_uris()}
+    for path in table.location.glob(pattern):
+        if path.is_file() and path.name.removeprefix(".").removesuffix(".crc") not in live:
+            path.unlink()
 
 
 def commit_properties() -> "CommitProperties | None":

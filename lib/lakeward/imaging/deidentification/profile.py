@@ -178,10 +178,21 @@ def load_profile(name_or_path: str | Path) -> Profile:
         raise ConfigurationError(
             f"No profile {str(name_or_path)!r}: give the path of a YAML file or one of {', '.join(shipped())}."
         )
+    return parse_profile(text, str(name_or_path))
+
+
+def parse_profile(text: str, name: str) -> Profile:
+    """Read a profile from the text of a YAML file, which errors call by a name.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is wrong; the message names the field.
+    """
     try:
         return Profile.model_validate(yaml.safe_load(text))
     except (ValidationError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"Profile {name_or_path}: {_first_problem(error)}") from None
+        raise ConfigurationError(f"Profile {name}: {_first_problem(error)}") from None
 
 
 def _first_problem(error: ValidationError | yaml.YAMLError) -> str:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakeward.imaging.tables import PIXELS
-from lakeward.workspace.lakehouse import commit_properties
+from lakeward.workspace.lakehouse import commit_properties, remove_unnamed
 from lakeward.workspace.settings import on_databricks
 from lakeward.workspace.tables import append
 
@@ -74,14 +74,8 @@ def choose() -> Sink:
 
 def sweep(run_id: str) -> None:
     """Remove files of a run that are not part of the table: what killed and failed attempts at tasks have left."""
-    if on_databricks():
-        return
-    from deltalake import DeltaTable
-
-    live = {Path(uri).name for uri in DeltaTable(str(PIXELS.location)).file_uris()}
-    for path in PIXELS.location.glob(f"{run_id}-*.parquet"):
-        if path.name not in live:
-            path.unlink()
+    if not on_databricks():
+        remove_unnamed(PIXELS, f"{run_id}-*.parquet")
 
 
 class SparkSink:

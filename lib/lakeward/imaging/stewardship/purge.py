@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lakeward.workspace.lakehouse import remove_unnamed
 from lakeward.workspace.settings import on_databricks
 from lakeward.workspace.tables import Table, change, literals
 
@@ -55,21 +55,11 @@ def _purge(spark: "SparkSession", table: Table) -> None:
     if on_databricks():
         spark.sql(f"VACUUM {table.name} RETAIN 0 HOURS").collect()
     else:  # VACUUM is made for clusters: ten small jobs, two seconds for each table
-        _remove_unnamed(table)
+        remove_unnamed(table)
         # A commit that says nothing of anybody: the last entry of the log stays.
         now = datetime.now(UTC).isoformat()
         spark.sql(f"ALTER TABLE {table.name} SET TBLPROPERTIES ('lakeward.purged' = '{now}')")
         _forget_history(table)
-
-
-def _remove_unnamed(table: Table) -> None:
-    """Remove every file that the newest version does not name, deletion vectors and Hadoop's checksums with it."""
-    from deltalake import DeltaTable
-
-    live = {Path(uri).name for uri in DeltaTable(str(table.location)).file_uris()}
-    for path in table.location.iterdir():
-        if path.is_file() and path.name.removeprefix(".").removesuffix(".crc") not in live:
-            path.unlink()
 
 
 def _forget_history(table: Table) -> None:
