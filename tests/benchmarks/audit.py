@@ -28,6 +28,7 @@ from typing import Any
 from lakeward.governance.trail import entries
 from lakeward.governance.trail.merkle import inclusion
 from lakeward.governance.trail.query import query
+from lakeward.governance.trail.store import Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import allowed, verify
 from lakeward.governance.trail.walk import walk
@@ -181,13 +182,14 @@ def _insert(folder: Path, each: int, ready: Any) -> None:
 
 def _size(trail: Trail) -> int:
     with trail.view() as view:
-        return view.count()
+        state = view.state()
+        return state.frontier.size if state else 0
 
 
 def _commits(trail: Trail, start: int) -> int:
     """Transactions since an entry: the entries of one have one time."""
     with trail.view() as view:
-        rows = view.select("sequence >= ?", [start])
+        rows = view.select(Wanted(start=start))
         return len({entries.read(row.data or b"", row.payload or b"")["recorded"] for row in rows})
 
 
@@ -200,7 +202,7 @@ def large(folder: Path, count: int) -> dict[str, Any]:
         clock[0] += timedelta(days=365) / (count // SPREAD)
         trail.append(*made)
     with trail.view() as view:
-        total = view.count()
+        total = _size(trail)
         hashing, walking, verifying = [], [], []
         for _ in range(3):
             hashing.append(seconds(lambda: [_hashed(block) for block in view.rows()], time.process_time))

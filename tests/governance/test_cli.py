@@ -17,6 +17,7 @@ import pytest
 from lakeward.cli import main
 from lakeward.governance.cli import app
 from lakeward.governance.trail.keeping import floor
+from lakeward.governance.trail.store import Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import Event
 
@@ -167,7 +168,7 @@ def test_nothing_goes_before_seven_years(trail: Trail, run: Run) -> None:
 def test_a_reason_is_erased_for_good_and_the_tree_stands(trail: Trail, run: Run) -> None:
     assert run("redact", "2", "--field", "images", "--reason", "Request 17")[0] == 2
     with trail.view() as view:
-        gone = view.select("sequence = 2")[0].payload
+        gone = view.select(Wanted(start=2))[0].payload
     assert gone
     assert _told(run, "redact", "2", "--field", "reason", "--reason", "Request 17")["event"] == 2
     assert _told(run, "query", "--object", "LW1")[0]["erased"] == 1

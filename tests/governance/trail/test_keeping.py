@@ -9,6 +9,7 @@ from lakeward.governance.trail.entries import read
 from lakeward.governance.trail.errors import Kept, NoSuchEvent
 from lakeward.governance.trail.keeping import due, end_hold, floor, hold, retire
 from lakeward.governance.trail.proofs import prove
+from lakeward.governance.trail.store import Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import verify
 from lakeward.workspace.events import Event
@@ -29,7 +30,7 @@ def aged(trail: Trail, clock: object, event: Make) -> Trail:
 
 def _objects(trail: Trail) -> list[str]:
     with trail.view() as view:
-        found = view.select("kind = 'export'")
+        found = view.select(Wanted(kinds=["export"]))
         return [read(row.data or b"", row.payload or b"")["object"] for row in found]
 
 

@@ -10,6 +10,7 @@ import lakeward
 from lakeward.governance.trail.catalogue import Kind, kind_of
 from lakeward.governance.trail.entries import read
 from lakeward.governance.trail.sink import trail_of, write
+from lakeward.governance.trail.store import Wanted
 from lakeward.governance.trail.verify import verify
 from lakeward.workspace.errors import EventNotRecorded
 from lakeward.workspace.events import SINKS, Event, file_sink, record, use_sink
@@ -27,7 +28,7 @@ def _types() -> set[str]:
 
 def _objects(home: Path) -> list[str]:
     with trail_of(home / "events").view() as view:
-        return [read(row.data or b"", b"")["object"] for row in view.select("kind = 'export'")]
+        return [read(row.data or b"", b"")["object"] for row in view.select(Wanted(kinds=["export"]))]
 
 
 def test_every_type_in_the_library_has_a_kind() -> None:

@@ -39,13 +39,13 @@ while True:
 
 def _all(trail: Trail) -> list[dict[str, object]]:
     with trail.view() as view:
-        return [read(row.data or b"", row.payload or b"") for row in view.select("1")]
+        return [read(row.data or b"", row.payload or b"") for row in view.select()]
 
 
 def test_an_event_is_kept_as_canonical_json_chained_to_the_one_before(trail: Trail, event: Make) -> None:
     trail.append(event(7))
     with trail.view() as view:
-        first, second = view.select("1")
+        first, second = view.select()
     assert second.data is not None
     whole = json.loads(second.data)
     assert second.data == rfc8785.dumps(whole)

@@ -7,7 +7,7 @@ from pathlib import Path
 from lakeward.governance.trail.entries import told_by
 from lakeward.governance.trail.findings import Fault, Finding
 from lakeward.governance.trail.notes import Checkpoint
-from lakeward.governance.trail.store import View
+from lakeward.governance.trail.store import View, Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.events import Event
@@ -76,7 +76,7 @@ def anchored(folder: Path) -> list[str]:
 def places(view: View) -> list[tuple[int, Path]]:
     """Return where heads were anchored, as the trail tells, each with the number of the last event that says so."""
     found: dict[str, int] = {}
-    for row in view.select("kind = 'audit' AND type = ?", [ANCHORED]):
+    for row in view.select(Wanted(types=[ANCHORED])):
         if told := told_by(row):
             found[told["object"]] = row.sequence
     return [(sequence, Path(place)) for place, sequence in found.items()]

@@ -47,9 +47,8 @@ def query(
     from lakeward.governance.trail.query import query as find
     from lakeward.governance.trail.sink import trail_here
 
-    fields = {name: value for name, value in (("actor", actor), ("object", object_)) if value}
     with trail_here().view() as view:
-        found = find(view, _date(start_date), _date(end_date), tuple(event_type or ()), limit + 1, **fields)
+        found = find(view, _date(start_date), _date(end_date), tuple(event_type or ()), limit + 1, actor, object_)
     if len(found) > limit:
         typer.echo(f"These are the first {limit}; there are more. Give --limit, or other days.", err=True)
     _print_events(found[:limit], Format.JSON if json else format_)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lakeward.governance.trail.findings import Fault, Finding
 from lakeward.governance.trail.merkle import Frontier, leaf_hash
-from lakeward.governance.trail.store import Row, View
+from lakeward.governance.trail.store import Row, View, Wanted
 
 _TAIL = re.compile(rb',"previous":"([0-9a-f]{64})","recorded":"[^"]*","sequence":(\d+)\}\Z')
 
@@ -20,14 +20,15 @@ class _Seen(NamedTuple):
 
 def diagnosed(view: View, number: int, previous: bytes) -> Finding:
     """Say what happened where an entry with this number, after one with that hash, was expected."""
-    if view.select("sequence < 0", limit=1):
+    if view.select(Wanted(stop=0), limit=1):
         return Finding(Fault.INSERTION, 0, "an entry stands before the first")
-    rows = view.select("sequence >= ?", [number], limit=2)
+    rows = view.select(Wanted(start=number), limit=2)
     seen, after = (_seen(row) for row in [*rows, None, None][:2])
     if seen is None:
         return Finding(Fault.EDIT, number, "its bytes are not those of an entry")
     if seen.number > number:
-        if view.select("data LIKE ?", [f'%,"sequence":{number}}}'], limit=1):
+        end = b',"sequence":%d}' % number
+        if any(data and data.endswith(end) for block in view.rows() for _, _, data, _ in block):
             return Finding(Fault.REORDER, number, f"event {seen.number} stands in its place")
         return Finding(Fault.DELETION, number, f"the next event is {seen.number}")
     if seen.number < number:

@@ -1,14 +1,13 @@
 """How long events are kept, what may be erased before, and what must not be: the tree stands in any case."""
 
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from lakeward.governance.trail import entries
 from lakeward.governance.trail.errors import Kept, NoSuchEvent
 from lakeward.governance.trail.proofs import find
-from lakeward.governance.trail.store import View
+from lakeward.governance.trail.store import Row, View, Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import Event
 
@@ -17,8 +16,8 @@ YEARS = 7
 
 HELD, RELEASED = "governance.audit.held", "governance.audit.hold_ended"
 RETIRED, ERASED = "governance.audit.retired", "governance.audit.erased"
-_NEEDED = "kind = 'audit' OR type IN ('governance.key.opened', 'governance.key.rotated')"
-"""Entries that verification reads; they stay."""
+_NEEDED_KIND, _NEEDED_TYPES = "audit", ("governance.key.opened", "governance.key.rotated")
+"""Of entries that verification reads; they stay."""
 
 
 def floor(today: date) -> date:
@@ -32,7 +31,7 @@ def floor(today: date) -> date:
 def holds(view: View) -> dict[str, str]:
     """Return the legal holds in force: name, and the object whose events are kept, empty for all events."""
     found: dict[str, str] = {}
-    for row in view.select("kind = 'audit' AND type IN (?, ?)", [HELD, RELEASED]):
+    for row in view.select(Wanted(types=[HELD, RELEASED])):
         told = entries.told_by(row)
         if told is None:
             raise Kept("An event about legal holds can't be read, so nothing may go. Run: lakeward audit verify")
@@ -76,14 +75,12 @@ def due(view: View, before: date) -> dict[str, Any]:
             f"Events are kept for {YEARS} years: only those before {latest} may go. Ask for that day or an earlier one."
         )
     stop = entries.stamp(datetime.combine(before, time(), UTC))
-    later = view.select("recorded >= ?", [stop], limit=1)
+    later = view.select(Wanted(since=stop), limit=1)
     state = view.state()
     number = later[0].sequence if later else state.frontier.size if state else 0
     in_force = holds(view)
-    objects = [it for it in in_force.values() if it]
-    condition = _condition(objects)
-    count = 0 if "" in in_force.values() else view.count(condition, [number, *objects])
-    return {"before": number, "events": count, "holds": sorted(in_force), "objects": objects}
+    numbers = [] if "" in in_force.values() else _may_go(view, number, set(in_force.values()))
+    return {"before": number, "events": len(numbers), "holds": sorted(in_force), "numbers": numbers}
 
 
 def retire(trail: Trail, before: date, reason: str) -> dict[str, Any]:
@@ -98,14 +95,9 @@ def retire(trail: Trail, before: date, reason: str) -> dict[str, Any]:
         done = due(view, before)
         if "" in holds(view).values():
             raise Kept(f"All events are under a legal hold: {', '.join(done['holds'])}. Nothing was deleted.")
-    number, objects = done["before"], done["objects"]
-
-    def change(connection: sqlite3.Connection) -> None:
-        sql = f"UPDATE entries SET data = NULL, payload = NULL WHERE {_condition(objects)}"
-        connection.execute(sql, [number, *objects])
-
-    details = {"before": number, "events": done["events"], "day": before.isoformat()}
-    trail.take_out(Event(type=RETIRED, object="trail", reason=reason, details=details), change)
+    details = {"before": done["before"], "events": done["events"], "day": before.isoformat()}
+    event = Event(type=RETIRED, object="trail", reason=reason, details=details)
+    trail.take_out(event, dict.fromkeys(done["numbers"]))
     return done
 
 
@@ -146,16 +138,19 @@ def erase(trail: Trail, event: str, fields: Sequence[str], reason: str) -> int:
         raise NoSuchEvent(f"Event {event} lacks one of the fields; it has {', '.join(has) or 'none'}.")
     digests = [entries.digest(part).decode() for part in gone]
     left = [entries.ERASED + entries.digest(part) if part in gone else part for part in parts]
-    payload = entries.SEPARATOR.join(left).decode()
-    trail.take_out(
-        Event(type=ERASED, object=str(row.sequence), reason=reason, details={"digests": digests}),
-        lambda connection: connection.execute(
-            "UPDATE entries SET payload = ? WHERE sequence = ?", (payload, row.sequence)
-        ),
-    )
+    event_ = Event(type=ERASED, object=str(row.sequence), reason=reason, details={"digests": digests})
+    trail.take_out(event_, {row.sequence: entries.SEPARATOR.join(left)})
     return row.sequence
 
 
-def _condition(objects: Sequence[str]) -> str:
-    kept = f" AND object NOT IN ({', '.join('?' * len(objects))})" if objects else ""
-    return f"sequence < ? AND data IS NOT NULL AND NOT ({_NEEDED}){kept}"
+def _may_go(view: View, stop: int, objects: Collection[str]) -> list[int]:
+    """Return the numbers of entries before one that verification does not need, and that are not on these objects."""
+    found = list[int]()
+    for block in view.rows():
+        for row in (Row(*it) for it in block if it[0] < stop):
+            told = entries.told_by(row)
+            if told and told["kind"] != _NEEDED_KIND and told["type"] not in _NEEDED_TYPES:
+                found += [row.sequence] if told["object"] not in objects else []
+        if block[-1][0] >= stop:
+            break
+    return found

@@ -9,7 +9,7 @@ from lakeward.governance.trail import entries
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven
 from lakeward.governance.trail.merkle import check_inclusion, inclusion, leaf_hash
 from lakeward.governance.trail.notes import Checkpoint, Verifier, head
-from lakeward.governance.trail.store import Row, View
+from lakeward.governance.trail.store import Row, View, Wanted
 
 _FORM = "c2sp.org/tlog-proof@v1"
 
@@ -23,7 +23,8 @@ def find(view: View, event: str) -> Row:
         If there is none.
     """
     by_number = event.isdecimal() and len(event) < 19
-    found = view.select("sequence = ?", [int(event)]) if by_number else view.select("id = ?", [event], limit=1)
+    wanted = Wanted(start=int(event), stop=int(event) + 1) if by_number else Wanted(id=event)
+    found = view.select(wanted, limit=1)
     if not found:
         raise NoSuchEvent(f"There is no event {event}. lakeward audit query lists events with number and id.")
     return found[0]

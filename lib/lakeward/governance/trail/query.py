@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from lakeward.governance.trail import entries
-from lakeward.governance.trail.catalogue import Kind, kind_of
-from lakeward.governance.trail.store import View
+from lakeward.governance.trail.catalogue import Kind
+from lakeward.governance.trail.store import View, Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import keys_of
 from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.events import Event
 
 EXPORTED = "governance.audit.exported"
-_LATER = "9999"
 
 
 def query(
@@ -25,7 +24,8 @@ def query(
     end: date | None = None,
     types: tuple[str, ...] = (),
     limit: int = -1,
-    **fields: str,
+    actor: str = "",
+    object_: str = "",
 ) -> list[dict[str, Any]]:
     """Return events as `entries.read` does, oldest first.
 
@@ -37,29 +37,23 @@ def query(
         Kinds of the catalogue (``export``), or types of the event port (``imaging.export.started``).
     limit : int
         How many at most; -1 for all.
-    **fields
-        What ``actor`` and ``object`` must be.
+    actor, object_ : str
+        Who did it, and what it was done to; empty for all.
 
     Raises
     ------
     ConfigurationError
         If a kind is unknown.
     """
-    conditions, values = ["recorded >= ? AND recorded < ?"], [_day(start) if start else "", _LATER]
-    if end:
-        values[1] = _day(end + timedelta(days=1))
-    kinds = sorted({_kind(type_) for type_ in types} or set(Kind))
-    conditions.append(f"kind IN ({_marks(kinds)})")
-    values += kinds
-    exact = [type_ for type_ in types if "." in type_]
-    if exact:
-        whole = sorted({type_ for type_ in types if "." not in type_})
-        conditions.append(f"(type IN ({_marks(exact)}) OR kind IN ({_marks(whole)}))")
-        values += [*exact, *whole]
-    for name, value in fields.items():
-        conditions.append(f"{name} = ?")
-        values.append(value)
-    rows = view.select(" AND ".join(conditions), values, "recorded, sequence", limit)
+    wanted = Wanted(
+        kinds=[_kind(type_) for type_ in types if "." not in type_],
+        types=[type_ for type_ in types if "." in type_],
+        since=_day(start) if start else "",
+        until=_day(end + timedelta(days=1)) if end else "",
+        actor=actor,
+        object=object_,
+    )
+    rows = view.select(wanted, by_time=True, limit=limit)
     return [told for row in rows if (told := entries.told_by(row))]
 
 
@@ -91,8 +85,6 @@ def _line(leaf: bytes, data: bytes | None, payload: bytes | None) -> Mapping[str
 
 
 def _kind(type_: str) -> str:
-    if "." in type_:
-        return kind_of(type_).value
     if type_ not in set(Kind):
         raise ConfigurationError(f"There is no event type {type_!r}; there are {', '.join(Kind)}.")
     return type_
@@ -100,7 +92,3 @@ def _kind(type_: str) -> str:
 
 def _day(day: date) -> str:
     return entries.stamp(datetime.combine(day, time(), UTC))
-
-
-def _marks(values: list[str]) -> str:
-    return ", ".join("?" * len(values))

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lakeward.governance.trail import entries
+from lakeward.governance.trail.store import Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import FILE, Event
 from lakeward.workspace.settings import settings
@@ -54,7 +55,7 @@ def _take_over(trail: Trail, file: Path) -> None:
 
 def _taken(trail: Trail, digest: str) -> bool:
     with trail.view() as view:
-        found = view.select("kind = 'audit' AND type = ?", [TAKEN_OVER])
+        found = view.select(Wanted(types=[TAKEN_OVER]))
     return any(told["object"] == digest for row in found if (told := entries.told_by(row)))
 
 

@@ -5,11 +5,12 @@ Who, what and when are columns that SQLite derives from those bytes, so that the
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lakeward.governance.trail.catalogue import Kind, kind_of
 from lakeward.governance.trail.merkle import Frontier, top
 from lakeward.governance.trail.queue import Place
 from lakeward.workspace.errors import Busy
@@ -52,6 +53,28 @@ class Row(NamedTuple):
     payload: bytes | None
 
 
+class Wanted(NamedTuple):
+    """Which entries are asked for: those for which all of this holds; what is empty or None asks for nothing."""
+
+    kinds: Sequence[str] = ()
+    types: Sequence[str] = ()
+    """Types of the event port; an entry is wanted whose kind *or* type is named."""
+
+    actor: str = ""
+    object: str = ""
+    id: str = ""
+    since: str = ""
+    until: str = ""
+    """Times of recording as `entries.stamp` writes them, from `since` to before `until`."""
+
+    start: int | None = None
+    stop: int | None = None
+    """Numbers in the log, from `start` to before `stop`."""
+
+
+ALL = Wanted()
+
+
 class View:
     """The trail at one moment: what is appended meanwhile is not seen."""
 
@@ -68,14 +91,12 @@ class View:
         while block := found.fetchmany(256):
             yield block
 
-    def select(self, where: str, values: Sequence[Any] = (), order: str = "sequence", limit: int = -1) -> list[Row]:
-        """Return the entries that a condition of SQL holds for."""
+    def select(self, wanted: Wanted = ALL, by_time: bool = False, limit: int = -1) -> list[Row]:
+        """Return the entries that are wanted, by their number in the log or by time."""
+        where, values = _where(wanted, by_time)
+        order = "recorded, sequence" if by_time else "sequence"
         found = self._connection.execute(f"{_ROWS} WHERE {where} ORDER BY {order} LIMIT ?", (*values, limit))
         return [Row(*row) for row in found]
-
-    def count(self, where: str = "1", values: Sequence[Any] = ()) -> int:
-        """Return how many entries a condition of SQL holds for."""
-        return int(self._connection.execute(f"SELECT count(*) FROM entries WHERE {where}", values).fetchone()[0])
 
     def times(self, since: str, until: str) -> Iterator[tuple[int, str]]:
         """Yield number and time of the entries that were recorded in a span of time, in their order."""
@@ -195,6 +216,49 @@ def add_nodes(change: sqlite3.Connection, nodes: Sequence[tuple[int, int, bytes]
     kept = [node for node in nodes if node[0] in LEVELS]
     if kept:
         change.executemany("INSERT INTO nodes VALUES (?, ?, ?)", kept)
+
+
+def leave(change: sqlite3.Connection, left: Mapping[int, bytes | None]) -> None:
+    """Take out of entries, by their numbers, all but these disclosures; if None, the entry's bytes, too."""
+    for number, payload in left.items():
+        if payload is None:
+            change.execute("UPDATE entries SET data = NULL, payload = NULL WHERE sequence = ?", (number,))
+        else:
+            change.execute("UPDATE entries SET payload = ? WHERE sequence = ?", (payload.decode(), number))
+
+
+def _where(wanted: Wanted, by_time: bool) -> tuple[str, list[Any]]:
+    """Return the condition of SQL for what is wanted, and its values."""
+    kinds = {*wanted.kinds, *(kind_of(it) for it in wanted.types)} or (set(Kind) if by_time else set())
+    conditions, values = ["1"], list[Any]()
+    if kinds:  # said of types, too, since it is what the index begins with; the catalogue may not have had them once
+        _add(conditions, values, "kind", sorted({*kinds, Kind.OTHER} if wanted.types else kinds))
+    if wanted.types:
+        either, named = list[str](), list[Any]()
+        _add(either, named, "type", wanted.types)
+        _add(either, named, "kind", wanted.kinds)
+        conditions.append(f"({' OR '.join(either)})")
+        values += named
+    for name in ("actor", "object", "id"):
+        if value := getattr(wanted, name):
+            conditions.append(f"{name} = ?")
+            values.append(value)
+    for condition, bound in (
+        ("recorded >= ?", wanted.since or None),
+        ("recorded < ?", wanted.until or None),
+        ("sequence >= ?", wanted.start),
+        ("sequence < ?", wanted.stop),
+    ):
+        if bound is not None:
+            conditions.append(condition)
+            values.append(bound)
+    return " AND ".join(conditions), values
+
+
+def _add(conditions: list[str], values: list[Any], name: str, among: Sequence[str]) -> None:
+    if among:
+        conditions.append(f"{name} IN ({', '.join('?' * len(among))})")
+        values += among
 
 
 def _state(connection: sqlite3.Connection) -> State | None:

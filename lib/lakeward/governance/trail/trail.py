@@ -2,12 +2,12 @@
 
 import fcntl
 import os
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from lakeward.governance.trail import entries, keys, store
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven
@@ -97,13 +97,19 @@ class Trail:
             keys.forget(old.verifier, self.folder)
         return new.verifier
 
-    def take_out(self, event: Event, change: Callable[[sqlite3.Connection], object]) -> None:
-        """Append an event, and in the same transaction take out what it tells of, so that nothing of it is left."""
+    def take_out(self, event: Event, left: Mapping[int, bytes | None]) -> None:
+        """Append an event, and in the same transaction take out what it tells of, so that nothing of it is left.
+
+        Parameters
+        ----------
+        left : mapping of int to bytes or None
+            For numbers of entries, the disclosures that are left, or None if only the hash is.
+        """
         self._open()
         with self._alone():
             done = self._drain()
             state = self._state()
-            self._write(state, [entries.sealed(event)], done, [self._signer(state)], change)
+            self._write(state, [entries.sealed(event)], done, [self._signer(state)], left)
             self._queue.clear(done, at_least=0)
             self.store.wipe()
 
@@ -215,7 +221,7 @@ class Trail:
         events: Sequence[tuple[bytes, bytes]],
         done: Place,
         signers: Sequence[Signer],
-        change_too: Callable[[sqlite3.Connection], object] = lambda change: None,
+        left: Mapping[int, bytes | None] = MappingProxyType({}),
     ) -> None:
         """Append to the log; the last signer's key is in force then."""
         frontier, last = state.frontier, state.last
@@ -231,7 +237,7 @@ class Trail:
         with self.store.changed() as change:
             store.add(change, rows, State(str(signers[-1].verifier), done, last, frontier, note))
             store.add_nodes(change, nodes)
-            change_too(change)
+            store.leave(change, left)
         self._signed = note
 
 

@@ -11,7 +11,7 @@ from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.findings import Fault, Finding
 from lakeward.governance.trail.merkle import Frontier, root
 from lakeward.governance.trail.notes import Checkpoint, Verifier, head
-from lakeward.governance.trail.store import State, Store, View
+from lakeward.governance.trail.store import State, Store, View, Wanted
 from lakeward.governance.trail.walk import Allowed, Walked, walk
 
 
@@ -58,14 +58,14 @@ def _verified(view: View, notes: list[str], trusted: Verifier | None, index: Fut
 
 def keys_of(view: View) -> list[Verifier]:
     """Return the public keys that were in force, in their order, as the trail itself tells."""
-    found = view.select("kind = 'configuration' AND type IN ('governance.key.opened', 'governance.key.rotated')")
+    found = view.select(Wanted(types=["governance.key.opened", "governance.key.rotated"]))
     return [Verifier.parse(told["object"]) for row in found if (told := entries.told_by(row))]
 
 
 def allowed(view: View) -> Allowed:
     """Return what the trail says was taken out of it."""
     retired, erased = 0, set[tuple[int, bytes]]()
-    for row in view.select("kind = 'audit' AND type IN ('governance.audit.retired', 'governance.audit.erased')"):
+    for row in view.select(Wanted(types=["governance.audit.retired", "governance.audit.erased"])):
         told = entries.told_by(row)
         if told and told["type"] == "governance.audit.retired":
             retired = max(retired, int(told["details"].get("before", 0)))
