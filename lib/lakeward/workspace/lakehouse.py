@@ -112,14 +112,29 @@ def add(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     TableError
         If a row breaks a check or a NOT NULL, or the table differs from its declaration; nothing is added then.
     """
+    create(table)
+    _write(table, rows, mode="append")
+
+
+def replace(table: Table, condition: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put rows in the place of those that a condition of SQL holds for, in one commit; it must hold for them, too.
+
+    Raises
+    ------
+    TableError
+        As for `add`.
+    """
+    _write(table, rows, mode="overwrite", predicate=condition)
+
+
+def _write(table: Table, rows: Sequence[Mapping[str, Any]], **how: Any) -> None:
     import pyarrow as pa
     from deltalake import write_deltalake
     from deltalake.exceptions import DeltaError
 
-    create(table)
     try:
         records = pa.Table.from_pylist(list(rows), table.arrow_schema)
-        write_deltalake(str(table.location), records, mode="append", commit_properties=commit_properties())
+        write_deltalake(str(table.location), records, commit_properties=commit_properties(), **how)
     except (DeltaError, pa.ArrowException):  # their texts quote values
         raise TableError(
             f"Rows don't fit {table.name}: its types, its checks, or a value that must be there."
@@ -134,6 +149,20 @@ def remove_unnamed(table: Table, pattern: str = "*") -> None:
     live = {Path(uri).name for uri in _open(table).file_uris()}
     for path in table.location.glob(pattern):
         if path.is_file() and path.name.removeprefix(".").removesuffix(".crc") not in live:
+            path.unlink()
+
+
+def forget(table: Table) -> None:
+    """Remove the files that the newest version does not name, and the log before it, as if it had been the first.
+
+    Delta's protocol (Metadata Cleanup) allows that once there is a checkpoint. The newest commit itself stays.
+    """
+    remove_unnamed(table)
+    delta = _open(table)
+    delta.create_checkpoint()
+    for path in sorted((table.location / "_delta_log").iterdir()):
+        version = path.name.lstrip(".").partition(".")[0]  # a name with a dot before is a checksum beside
+        if version.isdigit() and int(version) < delta.version():
             path.unlink()
 
 

@@ -37,6 +37,18 @@ def heartbeat(json: Json = False) -> None:
     print_either({"id": event.id}, json, "Recorded.")
 
 
+def publish(json: Json = False) -> None:
+    """Add what was recorded since the last time to the table governance.audit; reasons and details stay in the trail.
+
+    Example: lakeward audit publish
+    """
+    from lakeward.governance.trail.publish import publish as publish_trail
+    from lakeward.governance.trail.sink import trail_here
+
+    added = publish_trail(trail_here())
+    print_either({"events": added}, json, f"{added:,} events were added to governance.audit.")
+
+
 def anchor(
     folder: Annotated[Path, typer.Argument(help="A folder outside the lakehouse; if a git repository, it commits.")],
     json: Json = False,

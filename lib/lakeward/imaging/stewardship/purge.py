@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lakeward.workspace.lakehouse import remove_unnamed
+from lakeward.workspace.lakehouse import forget
 from lakeward.workspace.settings import on_databricks
 from lakeward.workspace.tables import Table, change, literals
 
@@ -55,23 +55,10 @@ def _purge(spark: "SparkSession", table: Table) -> None:
     if on_databricks():
         spark.sql(f"VACUUM {table.name} RETAIN 0 HOURS").collect()
     else:  # VACUUM is made for clusters: ten small jobs, two seconds for each table
-        remove_unnamed(table)
         # A commit that says nothing of anybody: the last entry of the log stays.
         now = datetime.now(UTC).isoformat()
         spark.sql(f"ALTER TABLE {table.name} SET TBLPROPERTIES ('lakeward.purged' = '{now}')")
-        _forget_history(table)
-
-
-def _forget_history(table: Table) -> None:
-    """Remove the log before the newest version, as Delta's protocol (Metadata Cleanup) allows once a checkpoint is."""
-    from deltalake import DeltaTable
-
-    delta = DeltaTable(str(table.location))
-    delta.create_checkpoint()
-    for path in sorted((table.location / "_delta_log").iterdir()):
-        version = path.name.lstrip(".").partition(".")[0]  # a name with a dot before is a checksum beside
-        if version.isdigit() and int(version) < delta.version():
-            path.unlink()
+        forget(table)
 
 
 @contextmanager
