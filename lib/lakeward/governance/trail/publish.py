@@ -14,7 +14,7 @@ from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.keeping import RETIRED
 from lakeward.governance.trail.merkle import leaf_hash
 from lakeward.governance.trail.notes import Verifier
-from lakeward.governance.trail.store import Row
+from lakeward.governance.trail.store import Row, Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import allowed
 from lakeward.workspace.lakehouse import add, exists, forget, query, replace
@@ -71,14 +71,14 @@ def _published(log: str) -> int:
 
 def _rows(trail: Trail, start: int) -> list[Row]:
     with trail.view() as view:
-        return view.select("sequence >= ?", [start], limit=_AT_ONCE)
+        return view.select(Wanted(start=start), limit=_AT_ONCE)
 
 
 def _retire(trail: Trail, log: str, published: int) -> None:
     """Take out of the table, of its files and of its history what the trail has the hashes of only."""
     with trail.view() as view:
         before = min(allowed(view).retired, published)
-        kept = view.select("sequence < ? AND data IS NOT NULL", [before])
+        kept = view.select(Wanted(stop=before))
     name = log.replace("'", "''")
     replace(AUDIT, f"log = '{name}' AND sequence < {before:d}", list(_records(log, kept)))
     forget(AUDIT)
