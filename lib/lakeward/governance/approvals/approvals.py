@@ -1,0 +1,347 @@
+"""What people do to requests. Each act is checked, signed where it decides, recorded, and only then done."""
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lakeward.governance.approvals import quorum, versions
+from lakeward.governance.approvals.errors import NotNow, RequestRefused, Voided
+from lakeward.governance.approvals.evidence import Attached, EvidenceStore, Kind
+from lakeward.governance.approvals.machine import OPEN, Act, State, after
+from lakeward.governance.approvals.policy import Policy, Risk
+from lakeward.governance.approvals.requests import DAY_S, Login, Request
+from lakeward.governance.approvals.store import Done, Store
+from lakeward.governance.approvals.versions import Version
+from lakeward.governance.people.errors import NotAllowed
+from lakeward.governance.people.people import People
+from lakeward.governance.people.roles import MATRIX, Action
+from lakeward.governance.people.signatures import Meaning, sign
+from lakeward.workspace.events import Event, record
+from lakeward.workspace.locks import exclusive
+from lakeward.workspace.settings import settings
+
+SYSTEM = "lakeward"
+"""Who does what nobody does: time passes, something was changed."""
+
+_NAME = re.compile(r"\S+")
+_TRIED = {Action.REVIEW_MODEL: "review_started", Action.APPROVE_MODEL: "approved"}
+
+
+class Approvals:
+    """The approvals of a lakehouse.
+
+    Parameters
+    ----------
+    people : People, optional
+        Who may sign; the lakehouse's own if not given. Their clock is the approvals', too.
+    read : callable
+        Tells what a version is now; MLflow if not given.
+    """
+
+    def __init__(
+        self,
+        people: People | None = None,
+        read: Callable[[str, str], Version] = versions.read,
+        folder: Path | None = None,
+    ) -> None:
+        self._folder = folder or settings().home / "governance"
+        self.people = people or People(self._folder)
+        self.store = Store(self._folder)
+        self.evidence = EvidenceStore(self._folder / "evidence")
+        self._read = read
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else change requests or aliases meanwhile."""
+        with exclusive(self._folder / "approvals.lock"):
+            yield
+
+    def change_policy(self, login: Login, policy: Policy) -> None:
+        """Put a policy in force for what is drafted from now on; what was drafted before keeps its own."""
+        person = self.people.let_in(*login)
+        self.people.allow(person, Action.CHANGE_POLICY)
+        with self.alone():
+            details: Any = {"before": self.store.policy().sha256, "policy": policy.model_dump(mode="json")}
+            type_ = "governance.policy.changed"
+            record(Event(type=type_, object=f"policy/{policy.sha256}", actor=person.user, details=details))
+            self.store.add_policy(policy, person.user, self.people.now())
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def draft(self, login: Login, model: str, version: str, risk: Risk) -> Request:
+        """Begin a request about a version, under the policy in force.
+
+        Raises
+        ------
+        RequestRefused
+            If there is no such version, or its model has a name that can't be signed.
+        NotNow
+            If there is a request about it that is open.
+        """
+        person = self.people.let_in(*login)
+        self.people.allow(person, Action.SUBMIT_MODEL)
+        with self.alone():
+            if known := self._open(model, version):
+                raise NotNow(f"There is a request about {model} {version} already, {known.state}: {known.id}.")
+            return self._add(self._new(person.user, model, version, risk))
+
+    def attach(self, login: Login, model: str, version: str, kind: Kind, file: Path) -> Request:
+        """Attach evidence; approvals that were given without it are void then."""
+        person = self.people.let_in(*login)
+        reviews = person.roles & MATRIX[Action.REVIEW_MODEL]
+        self.people.allow(person, Action.REVIEW_MODEL if reviews else Action.SUBMIT_MODEL)
+        with self.alone():
+            request, state = self._step(model, version, Act.ATTACH)
+            sha256, size = self.evidence.add(file)
+            if any((it.kind, it.sha256) == (kind, sha256) for it in request.evidence):
+                return request
+            self._void_approvals(request, person.user)
+            details: Any = {"request": request.id, "kind": kind.value, "sha256": sha256, "bytes": size}
+            type_ = "governance.evidence.attached"
+            record(Event(type=type_, object=request.object, actor=person.user, details=details))
+            attached = Attached(kind, sha256, size, person.user, self.people.now())
+            about = {"kind": kind.value, "sha256": sha256}
+            return self.store.attach(request, attached, self._done(request, Act.ATTACH, state, person.user, **about))
+
+    def submit(self, login: Login, model: str, version: str) -> Request:
+        """Submit a request, whose review must end within the days that the policy gives it.
+
+        Raises
+        ------
+        RequestRefused
+            If evidence that the policy asks for is not attached.
+        """
+        person = self.people.let_in(*login)
+        self.people.allow(person, Action.SUBMIT_MODEL)
+        with self.alone():
+            request, state = self._step(model, version, Act.SUBMIT)
+            self._as_it_was(request)
+            due = self.people.now() + request.rule.review_days * DAY_S
+            self._tell("submitted", request, person.user, due=due)
+            done = self._done(request, Act.SUBMIT, state, person.user)
+            return self.store.done(request, done, due=due)
+
+    def withdraw(self, login: Login, model: str, version: str, reason: str) -> Request:
+        """Withdraw a request."""
+        person = self.people.let_in(*login)
+        self.people.allow(person, Action.SUBMIT_MODEL)
+        with self.alone():
+            request, state = self._step(model, version, Act.WITHDRAW)
+            self._tell("withdrawn", request, person.user, reason)
+            return self.store.done(request, self._done(request, Act.WITHDRAW, state, person.user, reason=reason))
+
+    # --- deciding ----------------------------------------------------------------------------------------------------
+
+    def review(self, login: Login, model: str, version: str) -> Request:
+        """Sign that one has reviewed a request; the first to do so takes it into review."""
+        with self.alone():
+            request, state = self._step(model, version, Act.REVIEW)
+            self._may(login.user, request, Action.REVIEW_MODEL, self._as_it_was(request))
+            self._sign(request, Meaning.REVIEW, login)
+            if state is not request.state:
+                self._tell("review_started", request, login.user)
+            return self.store.done(request, self._done(request, Act.REVIEW, state, login.user))
+
+    def approve(self, login: Login, model: str, version: str) -> Request:
+        """Sign that a version may be used; with the last of the approvals that the policy asks for, it may.
+
+        Raises
+        ------
+        NotAllowed
+            If the person has made the version or asks for it, or has no role that may approve.
+        Voided
+            If the artefact is not the one that the request is about.
+        EvidenceBroken
+            If evidence is gone or was changed.
+        """
+        with self.alone():
+            request, state = self._step(model, version, Act.APPROVE)
+            self._may(login.user, request, Action.APPROVE_MODEL, self._as_it_was(request))
+            # Who was killed after signing tries again, and what was signed counts.
+            if login.user not in quorum.signers(self.people, request.signed, Meaning.APPROVAL):
+                self._sign(request, Meaning.APPROVAL, login)
+            elif quorum.lack(request, quorum.approvers(self.people, request)):
+                raise NotNow(f"{login.user} has approved {model} {version} already; others must, too.")
+            return self._decide(request, state, login.user)
+
+    def reject(self, login: Login, model: str, version: str, reason: str) -> Request:
+        """Sign that a version must not be used; one who says so is enough."""
+        with self.alone():
+            request, state = self._step(model, version, Act.REJECT)
+            self._may(login.user, request, Action.APPROVE_MODEL, self._unchanged(request).authors)
+            self._sign(request, Meaning.REJECTION, login)
+            what = "reviewed_after" if request.state is State.EMERGENCY else "rejected"
+            self._tell(what, request, login.user, reason, decision=state.value)
+            return self.store.done(request, self._done(request, Act.REJECT, state, login.user, reason=reason))
+
+    def emergency(self, logins: Sequence[Login], model: str, version: str, risk: Risk, reason: str) -> Request:
+        """Let a version be used before it is approved; its review, after the fact, then has a deadline.
+
+        Parameters
+        ----------
+        logins : sequence of Login
+            First who promotes it, then who may approve it and has not made it; all sign that they are responsible.
+
+        Raises
+        ------
+        RequestRefused
+            If they are fewer than the policy asks for, or there is no reason.
+        """
+        if not reason.strip():
+            raise RequestRefused("An emergency has a reason. Give it: --reason.")
+        users = [login.user for login in logins]
+        with self.alone():
+            known = self._open(model, version)
+            request = known or self._new(users[0], model, version, risk)
+            state = after(request.state, Act.EMERGENCY)
+            asked = request.policy.emergency
+            if len(set(users)) < asked.signatures:
+                raise RequestRefused(
+                    f"An emergency takes the signatures of {asked.signatures} people. Name them: --with."
+                )
+            makers = self._unchanged(request).authors
+            self.people.allow(self.people.find(users[0]), Action.PROMOTE_MODEL)
+            for user in users[1:]:
+                self._may(user, request, Action.APPROVE_MODEL, makers)
+            signed = replace(request, emergency=reason)
+            for login in logins:
+                self._sign(signed, Meaning.RESPONSIBILITY, login)
+            if known:
+                self._void_approvals(request, users[0])
+            else:
+                self._add(request)
+            due = self.people.now() + asked.review_days * DAY_S
+            self._tell("emergency", signed, users[0], reason, due=due, signers=users)
+            done = self._done(signed, Act.EMERGENCY, state, users[0], reason=reason, signers=users)
+            return self.store.done(request, done, emergency=reason, due=due)
+
+    # --- using -------------------------------------------------------------------------------------------------------
+
+    def permitted(self, model: str, version: str) -> Request:
+        """Return the request by which a version may be used; artefact, evidence and signatures are verified anew.
+
+        Whoever moves an alias asks this while it is `alone`.
+
+        Raises
+        ------
+        NotNow
+            If it may not be used.
+        Voided
+            If it might be used, were it what was approved.
+        """
+        request, _ = self._step(model, version, Act.DEPLOY)
+        self._unchanged(request)
+        self.evidence.check(request.evidence)
+        if fault := quorum.fault(self.people, request, self.store.acts(request)):
+            self._void(request, f"its approval is not signed as it is now ({fault})")
+        return request
+
+    def retirable(self, model: str, version: str) -> Request:
+        """Return the request of a version that may be retired."""
+        return self._step(model, version, Act.RETIRE)[0]
+
+    def done(self, request: Request, act: Act, by: str) -> Done:
+        """Return the entry of an act on a request, for whoever moves an alias to keep."""
+        return self._done(request, act, after(request.state, act), by)
+
+    def expire(self) -> list[Request]:
+        """Note which requests' time is over, and return them."""
+        with self.alone():
+            late = [it for it in self.store.requests() if it.state_at(self.people.now()) is not it.state]
+            return [self._expired(request) for request in late]
+
+    # --- what all of them need ---------------------------------------------------------------------------------------
+
+    def _open(self, model: str, version: str) -> Request | None:
+        found = [self._expired(it) for it in self.store.requests(model, version) if it.state in OPEN]
+        return next((it for it in found if it.state in OPEN), None)
+
+    def _new(self, user: str, model: str, version: str, risk: Risk) -> Request:
+        if not _NAME.fullmatch(model):
+            raise RequestRefused(f"A model whose name has spaces can't be signed: {model!r}. Rename it in MLflow.")
+        now = self._read(model, version)
+        authors = now.authors | {user}
+        policy = self.store.policy()
+        id_, at = secrets.token_hex(6), self.people.now()
+        return Request(id_, model, now.version, now.digest, risk, policy, State.DRAFT, authors, user, at, None, "", ())
+
+    def _add(self, request: Request) -> Request:
+        self._tell("drafted", request, request.by, policy=request.policy.sha256, digest=request.digest)
+        self.store.add(request)
+        return request
+
+    def _step(self, model: str, version: str, act: Act) -> tuple[Request, State]:
+        """Return the request about a version, and the state that an act leads it to."""
+        request = self._expired(self.store.latest(model, version))
+        return request, after(request.state, act)
+
+    def _expired(self, request: Request) -> Request:
+        if request.state_at(self.people.now()) is request.state:
+            return request
+        self._tell("expired", request, SYSTEM, due=request.due)
+        return self.store.done(request, self._done(request, Act.EXPIRE, State.EXPIRED, SYSTEM))
+
+    def _unchanged(self, request: Request) -> Version:
+        now = self._read(request.model, request.version)
+        if now.digest != request.digest:
+            self._void(request, f"its artefact changed from {request.digest[:12]} to {now.digest[:12]}")
+        return now
+
+    def _as_it_was(self, request: Request) -> frozenset[str]:
+        """Make sure of artefact and evidence, and return who made the version."""
+        authors = self._unchanged(request).authors
+        if missing := request.missing():
+            raise RequestRefused(
+                f"A model of {request.risk} risk needs evidence that is not attached: {', '.join(missing)}. "
+                "Attach it: lakeward models attach."
+            )
+        self.evidence.check(request.evidence)
+        return authors
+
+    def _may(self, user: str, request: Request, action: Action, makers: frozenset[str]) -> None:
+        """Let somebody judge a version who holds the role, and has neither made it nor asked for it."""
+        self.people.allow(self.people.find(user), action)
+        if replace(request, authors=request.authors | makers).is_by(user):
+            reason = "nobody decides on their own work"
+            type_, details = f"governance.approval.{_TRIED[action]}", {"request": request.id}
+            event = {"type": type_, "object": request.object, "actor": user, "outcome": "refused"}
+            record(Event.model_validate({**event, "reason": reason, "details": details}))
+            raise NotAllowed(f"{user} has made {request.model} {request.version}, or asks for it: {reason}.")
+
+    def _sign(self, request: Request, meaning: Meaning, login: Login) -> None:
+        sign(self.people, request.signed, meaning, *login)
+
+    def _decide(self, request: Request, state: State, by: str) -> Request:
+        """Note an approval, and with the last of those that are needed, that it is decided."""
+        found = quorum.approvers(self.people, request)
+        if quorum.lack(request, found):
+            return self.store.done(request, self._done(request, Act.APPROVE, request.state, by))
+        approvers: Any = {user: sorted(roles) for user, roles in found.items()}
+        what = "reviewed_after" if request.state is State.EMERGENCY else "approved"
+        self._tell(what, request, by, decision="approved", approvers=approvers)
+        return self.store.done(request, self._done(request, Act.APPROVE, state, by, approvers=approvers))
+
+    def _void_approvals(self, request: Request, by: str) -> None:
+        """Tell that what was approved until now is void, for the record is about to change."""
+        if gone := quorum.signers(self.people, request.signed, Meaning.APPROVAL):
+            self._tell("voided", request, by, "the record changed", approvers=gone)
+
+    def _void(self, request: Request, why: str) -> NoReturn:
+        state = after(request.state, Act.VOID)
+        self._tell("voided", request, SYSTEM, why)
+        self.store.done(request, self._done(request, Act.VOID, state, SYSTEM, reason=why))
+        raise Voided(
+            f"The request about {request.model} {request.version} is void: {why}. Begin another: lakeward models draft."
+        )
+
+    def _tell(self, what: str, request: Request, by: str, reason: str = "", **details: Any) -> None:
+        told = {"request": request.id, "risk": request.risk.value, "sha256": request.signed.sha256, **details}
+        type_ = f"governance.approval.{what}"
+        record(Event(type=type_, object=request.object, actor=by, reason=reason, details=told))
+
+    def _done(self, request: Request, act: Act, state: State, by: str, **details: Any) -> Done:
+        return Done(act, state, by, self.people.now(), request.record.decode(), details)

@@ -1,0 +1,133 @@
+"""What MLflow knows about a version of a model, and the digest of its artefact; nothing is changed there."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import rfc8785
+
+from lakeward.governance.approvals.errors import RequestRefused
+from lakeward.workspace.tracking import tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+AUTHOR = "lakeward.author"
+"""Tag of a version: the identity of who registered it."""
+
+_WRITTEN_BY_READERS = "registered_model_meta"
+"""MLflow puts this file beside a model when somebody loads it, so it is no part of the artefact."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a model.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of the artefact.
+    authors : frozenset of str
+        Who trained or registered it, as MLflow knows them.
+    """
+
+    model: str
+    version: str
+    digest: str
+    authors: frozenset[str]
+
+
+def read(model: str, version: str) -> Version:
+    """Read a version.
+
+    Raises
+    ------
+    RequestRefused
+        If MLflow has no such version, or its files can't be read.
+    """
+    client = client_here()
+    found = registered(client, model, version)
+    return Version(model, str(found.version), digest_of(client, found), authors_of(found, run_of(client, found)))
+
+
+def client_here() -> "MlflowClient":
+    """Return a client of the lakehouse's MLflow."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri(), registry_uri=tracking_uri())
+
+
+def registered(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
+    """Return a version as MLflow has it.
+
+    Raises
+    ------
+    RequestRefused
+        If there is none.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version(model, version)
+    except MlflowException:
+        raise RequestRefused(f"MLflow has no version {version!r} of a model {model!r}.") from None
+
+
+def run_of(client: "MlflowClient", version: "ModelVersion") -> "Run | None":
+    """Return the run that made a version, None if it is not known."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(version.run_id) if version.run_id else None
+    except MlflowException:
+        return None
+
+
+def authors_of(version: "ModelVersion", run: "Run | None") -> frozenset[str]:
+    """Return who trained or registered a version, as far as MLflow knows it."""
+    named: list[Any] = [version.user_id, version.tags.get(AUTHOR)]
+    if run:
+        named += [run.info.user_id, run.data.tags.get("mlflow.user"), run.data.tags.get(AUTHOR)]
+    return frozenset(filter(None, named))
+
+
+def digest_of(client: "MlflowClient", version: "ModelVersion") -> str:
+    """Return the SHA-256 of a version's artefact: the canonical JSON of its files' names and their SHA-256.
+
+    Raises
+    ------
+    RequestRefused
+        If its files can't be had, or there are none.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    try:
+        address = client.get_model_version_download_uri(version.name, str(version.version))
+        with TemporaryDirectory() as copy:
+            local = urlsplit(address).scheme in ("", "file")
+            there = download_artifacts(
+                artifact_uri=address, dst_path=None if local else copy, tracking_uri=tracking_uri()
+            )
+            files = dict(_hashed(Path(there)))
+    except (MlflowException, OSError) as error:
+        what = type(error).__name__
+        raise RequestRefused(f"The files of {version.name} {version.version} can't be read: {what}.") from None
+    if not files:
+        raise RequestRefused(f"{version.name} {version.version} has no files.")
+    return hashlib.sha256(rfc8785.dumps(files)).hexdigest()
+
+
+def _hashed(folder: Path) -> Iterator[tuple[str, Any]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise RequestRefused(f"The artefact has a link, {path.name}, so what it is can change. Put the file there.")
+        if path.is_file() and path.name != _WRITTEN_BY_READERS:
+            with path.open("rb") as file:
+                yield path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()
