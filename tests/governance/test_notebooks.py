@@ -1,28 +1,44 @@
 """The area's notebooks, run as jobs run them."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from lakeward.governance.tables import AUDIT
+from lakeward.governance.trail.sink import trail_here
+from lakeward.governance.trail.store import Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.errors import NotebookFailed
 from lakeward.workspace.events import Event
+from lakeward.workspace.lakehouse import query
 from lakeward.workspace.notebooks import execute
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "governance" / "01_audit.ipynb"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks" / "governance"
+AUDIT_NOTEBOOK = NOTEBOOKS / "01_audit.ipynb"
 
 
 def test_the_audit_trail_is_shown_verified_and_proven(home: Path, tmp_path: Path) -> None:
     Trail().append(Event(type="imaging.export.started", object="cohort-a", reason="asked for"))
-    ran = execute(NOTEBOOK, tmp_path / "ran.ipynb", {}).read_text()
+    ran = execute(AUDIT_NOTEBOOK, tmp_path / "ran.ipynb", {}).read_text()
     assert "cohort-a" in ran
     assert re.search(r"\d events, 0 anchored heads, 0 findings", ran)
     assert "c2sp.org/tlog-proof@v1" in ran
     assert "Proven: governance.audit.reviewed is event" in ran
+    assert "cohort-a" in query(f"SELECT object FROM {AUDIT.name}", AUDIT)["object"].to_pylist()
 
 
 def test_it_fails_where_the_key_is_not_the_one_that_is_known(home: Path, tmp_path: Path) -> None:
     other = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
     with pytest.raises(NotebookFailed, match="tampered with"):
-        execute(NOTEBOOK, tmp_path / "ran.ipynb", {"key": other})
+        execute(AUDIT_NOTEBOOK, tmp_path / "ran.ipynb", {"key": other})
+
+
+def test_the_heartbeat_is_in_the_trail_and_a_silence_is_shown(home: Path, tmp_path: Path) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=5)
+    Trail(clock=lambda: long_ago).append(Event(type="imaging.export.started", object="cohort-a"))
+    ran = execute(NOTEBOOKS / "05_heartbeat.ipynb", tmp_path / "ran.ipynb", {}).read_text()
+    assert f"{long_ago:%Y-%m-%d %H:%M:%S}" in ran
+    with trail_here().view() as view:
+        assert len(view.select(Wanted(kinds=["heartbeat"]))) == 1

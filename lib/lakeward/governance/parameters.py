@@ -7,14 +7,20 @@ from pydantic import Field
 from lakeward.workspace.notebooks import Parameters
 
 
-class AuditParameters(Parameters):
-    """Parameters of the notebook about the audit trail."""
+class HeartbeatParameters(Parameters):
+    """Parameters of the notebook that records a heartbeat."""
 
     days: int = Field(ge=1, description="Days, up to now, to look at.")
     longest_gap_minutes: float = Field(gt=0, description="Longest time with no event.")
-    key: str = Field("", description="The log's public key, if it is known from elsewhere.")
 
     @property
     def since(self) -> datetime:
         """Begin of the days."""
         return datetime.now(UTC) - timedelta(days=self.days)
+
+
+class AuditParameters(HeartbeatParameters):
+    """Parameters of the notebook about the audit trail."""
+
+    silence_fails: bool = Field(False, description="Whether the notebook fails if there was such a time.")
+    key: str = Field("", description="The log's public key, if it is known from elsewhere.")
