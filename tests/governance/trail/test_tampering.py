@@ -16,7 +16,8 @@ from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.findings import Fault
 from lakeward.governance.trail.merkle import Frontier, leaf_hash
 from lakeward.governance.trail.notes import Checkpoint, Signer, Verifier
-from lakeward.governance.trail.store import LEVELS, Store
+from lakeward.governance.trail.store import LEVELS
+from lakeward.governance.trail.store_sqlite import SqliteStore
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import Verification, verify
 from lakeward.workspace.events import Event
@@ -49,7 +50,7 @@ def _tampered(whole: Path) -> Iterator[tuple[sqlite3.Connection, Callable[..., V
     copy(whole, file)
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        yield connection, lambda *given: verify(Store(file), *given)
+        yield connection, lambda *given: verify(SqliteStore(file), *given)
 
 
 def _first(verification: Verification) -> tuple[Fault, int]:
@@ -231,8 +232,8 @@ def test_a_trail_that_was_rolled_back_is_found_by_an_anchored_head(trail: Trail)
     with trail.view() as view:
         state = view.state()
     assert state
-    assert verify(Store(early)).findings == []
-    assert _first(verify(Store(early), [state.head])) == (Fault.TRUNCATION, 2)
+    assert verify(SqliteStore(early)).findings == []
+    assert _first(verify(SqliteStore(early), [state.head])) == (Fault.TRUNCATION, 2)
 
 
 def test_a_trail_of_another_key_is_found_by_the_key(whole: Path) -> None:
@@ -309,4 +310,4 @@ def test_a_flipped_bit_of_the_file_is_found_if_it_changes_anything(whole: Path, 
     data = bytearray(whole.read_bytes())
     data[place % len(data)] ^= 1 << bit
     file.write_bytes(data)
-    assert verify(Store(file)).findings or _content(file) == _content(whole)
+    assert verify(SqliteStore(file)).findings or _content(file) == _content(whole)

@@ -7,7 +7,7 @@ never synced: an event is acknowledged when the store has it, and until then it 
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -39,7 +39,7 @@ class Queue:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def put(self, events: list[tuple[bytes, bytes]]) -> Place | None:
+    def put(self, events: Sequence[tuple[bytes, bytes]]) -> Place | None:
         """Add events, and return the place behind them; None if the queue is full."""
         lines = b"".join(map(_line, events))
         with self._locked() as file:
