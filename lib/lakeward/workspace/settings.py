@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     secrets_dir: Path | None = Field(None, description="Folder with one file per secret.")
     secret_scope: str | None = Field(None, description="Databricks secret scope.")
     catalog: str | None = Field(None, description="Unity Catalog catalog, on Databricks.")
+    audit_store: str = Field("", description="Where the audit trail is kept; empty: a file in the lakehouse.")
     spark_master: str = Field("local[*]", description="Where Spark runs when not on Databricks.")
     archive_days: int | None = Field(None, ge=1, description="Days that the archives of job runs are kept; None: all.")
     driver_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Memory of Spark's driver.")

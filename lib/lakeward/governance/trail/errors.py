@@ -15,3 +15,7 @@ class NoSuchEvent(LakewardError):
 
 class Kept(ConfigurationError):
     """Something must not be removed yet."""
+
+
+class StoreFailed(LakewardError):
+    """The store of a trail can't be reached, or does not take or give what it is asked for."""
