@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS entries (
     sequence INTEGER PRIMARY KEY, leaf BLOB NOT NULL, data TEXT, payload TEXT,
     {", ".join(f"{name} TEXT AS (json_extract(data, '$.{path}'))" for name, path in DERIVED)});
 CREATE INDEX IF NOT EXISTS by_kind ON entries (kind, recorded);
+CREATE INDEX IF NOT EXISTS by_actor ON entries (actor, recorded);
+CREATE INDEX IF NOT EXISTS by_object ON entries (object, recorded);
 CREATE TABLE IF NOT EXISTS nodes (
     level INTEGER, position INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, position)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state (
