@@ -1,7 +1,7 @@
 """Electronic signatures: a person's own, on one very record, with their meaning; and nothing else passes for one."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakeward.governance.people import sealing
 from lakeward.governance.people.errors import NotLetIn, PersonRefused, SignatureInvalid
 from lakeward.governance.people.people import People
-from lakeward.governance.people.signatures import Meaning, Signed, sign, signatures, verify
+from lakeward.governance.people.roles import Role
+from lakeward.governance.people.signatures import Meaning, Signed, by, quorum, sign, signatures, verify
 from lakeward.governance.people.store import Person
+from lakeward.governance.trail.notes import Signer, Verifier
 from lakeward.workspace.errors import EventNotRecorded
 from lakeward.workspace.events import use_sink
 from lakeward.workspace.settings import settings
 from recorded import recorded
 
 PASSWORD = "correct horse battery"
+OPERATORS = "the operator's own"
 MODEL = Signed("model", "nodules/7", "ab" * 32)
 Join = Callable[..., Person]
 
@@ -73,17 +77,18 @@ def test_whatever_is_changed_in_it_is_found(signed_note: tuple[People, str], pla
     if changed != note:
         with pytest.raises(SignatureInvalid):
             verify(people, changed)
+        assert not by(changed, Verifier.parse(people.find("ann").vkey))
 
 
 @pytest.fixture(scope="module")
-def signed_note(tmp_path_factory: pytest.TempPathFactory) -> tuple[People, str]:
-    folder = tmp_path_factory.mktemp("people")
-    before = use_sink(lambda event: None)
-    people = People(folder)
-    people.add(None, "ann", "Dr. Ann", [], PASSWORD)
-    note = sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD).note
-    use_sink(before)
-    return people, note
+def signed_note(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[People, str]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKEWARD_HOME", str(tmp_path_factory.mktemp("people")))
+        settings.cache_clear()
+        people = People()
+        people.add(None, "ann", "Dr. Ann", [], PASSWORD)
+        yield people, sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD).note
+    settings.cache_clear()
 
 
 def test_another_persons_key_signs_for_nobody_else(people: People, join: Join) -> None:
@@ -108,15 +113,63 @@ def test_after_a_loss_old_signatures_stay_valid_and_new_ones_take_the_new_key(
     assert [one.meaning for one in signatures(people, MODEL)] == [Meaning.REVIEW, Meaning.APPROVAL]
 
 
-def test_a_replaced_key_signs_nothing_later(people: People, root: Person, join: Join, clock: "object") -> None:
-    join("ann")
-    stolen = people.find("ann")
-    people.reset(root, "ann", "a second first password")
-    clock.seconds += 3600  # type: ignore[attr-defined]
-    people.store.set("ann", sealed_key=stolen.sealed_key, password=stolen.password, must_change=False)
+def test_a_replaced_key_signs_nothing_later(people: People, root: Person, join: Join, home: Path) -> None:
+    ann = join("ann")
+    old = Signer("ann", sealing.unseal(ann.sealed_key, PASSWORD, "ann"))
     note = sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD).note
-    with pytest.raises(SignatureInvalid, match="not in force"):
-        verify(people, note)
+    people.reset(root, "ann", "a second first password")
+    forged = old.sign(note.rpartition("\n\n")[0].replace("nodules/7", "nodules/8") + "\n")
+    people.store.add_signature("model", "nodules/8", MODEL.sha256, forged, lambda: None)
+    with pytest.raises(SignatureInvalid, match="tells of no such signature"):
+        signatures(people, replace(MODEL, id="nodules/8"))
+
+
+def test_a_key_that_somebody_wrote_into_the_store_signs_nothing(people: People, join: Join, home: Path) -> None:
+    ann = join("ann")
+    seed = bytes(32)
+    forged = Signer("ann", seed)
+    with sqlite3.connect(home / "governance" / "people.sqlite") as store:
+        store.execute(
+            "UPDATE people SET vkey = ?, sealed_key = ?, password = ? WHERE user = 'ann'",
+            (
+                str(forged.verifier),
+                sealing.seal(seed, "the operator's own", "ann"),
+                sealing.hashed("the operator's own"),
+            ),
+        )
+    with pytest.raises(NotLetIn, match="audit trail"):
+        sign(people, MODEL, Meaning.APPROVAL, "ann", OPERATORS)
+    with sqlite3.connect(home / "governance" / "people.sqlite") as store:
+        store.execute("UPDATE people SET vkey = ? WHERE user = 'ann'", (ann.vkey,))
+    with pytest.raises(NotLetIn, match="audit trail"):
+        sign(people, MODEL, Meaning.APPROVAL, "ann", OPERATORS)
+
+
+def test_a_quorum_is_of_distinct_people_who_had_a_role_when_they_signed(
+    people: People, root: Person, join: Join
+) -> None:
+    reviewers = {Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER}
+    join("ann", Role.CLINICAL_REVIEWER)
+    join("ben", Role.QUALITY_MANAGER)
+    join("cid", Role.ML_ENGINEER)
+    join("dan", Role.CLINICAL_REVIEWER)
+
+    def counted(number: int = 2, what: Signed = MODEL) -> tuple[list[str], bool]:
+        found = quorum(people, what, Meaning.APPROVAL, reviewers, number, but={"dan"})
+        return [one.signer for one in found.signed], found.reached
+
+    for user, meaning in (("ann", Meaning.APPROVAL), ("ann", Meaning.APPROVAL), ("ben", Meaning.REVIEW)):
+        sign(people, MODEL, meaning, user, PASSWORD)
+    for user in ("cid", "dan"):
+        sign(people, MODEL, Meaning.APPROVAL, user, PASSWORD)
+    people.set_roles(root, "cid", [Role.CLINICAL_REVIEWER])
+    assert counted() == (["ann"], False)
+    sign(people, MODEL, Meaning.APPROVAL, "ben", PASSWORD)
+    people.set_active(root, "ben", False)
+    people.set_roles(root, "ann", [])
+    assert counted() == (["ann", "ben"], True)
+    assert counted(3) == (["ann", "ben"], False)
+    assert counted(1, replace(MODEL, sha256="cd" * 32)) == ([], False)
 
 
 def test_what_can_not_be_recorded_is_not_signed(people: People, join: Join) -> None:
@@ -144,8 +197,6 @@ def test_what_can_be_signed_has_a_plain_name_and_a_hash(bad: tuple[str, str, str
 
 
 def test_the_key_lies_sealed(people: People, join: Join, home: Path) -> None:
-    from lakeward.governance.people import sealing
-
     ann = join("ann")
     with pytest.raises(NotLetIn):
         sealing.unseal(ann.sealed_key, "not the password", "ann")

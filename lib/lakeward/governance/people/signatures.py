@@ -6,13 +6,19 @@ knows signed notes verifies it with the public key alone.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import sha256
+
+from pydantic import JsonValue
 
 from lakeward.governance.people import sealing
 from lakeward.governance.people.errors import NotLetIn, PersonRefused, SignatureInvalid
 from lakeward.governance.people.people import People
+from lakeward.governance.people.register import SIGNED, before, events
+from lakeward.governance.people.roles import Role
 from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.notes import Signer, Verifier, opened
 from lakeward.workspace.events import Event, record
@@ -21,8 +27,6 @@ from lakeward.workspace.settings import settings
 _HEAD = "Lakeward electronic signature, version 1"
 _FIELDS = ("record", "sha256", "meaning", "signer", "name", "time")
 _ID = re.compile(r"[^\s/]+/\S+")
-_CLOCKS_S = 300
-"""By how much a signature's time may differ from when its key was in force."""
 
 
 class Meaning(StrEnum):
@@ -62,6 +66,21 @@ class Signature:
     name: str
     time: datetime
     note: str
+    roles: frozenset[Role] = frozenset()
+    """Those of the signer when it was signed, as the audit trail tells; none if that was not asked."""
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """Who has signed, one signature each, and how many must have."""
+
+    signed: tuple[Signature, ...]
+    number: int
+
+    @property
+    def reached(self) -> bool:
+        """Whether enough have signed."""
+        return len(self.signed) >= self.number
 
 
 def sign(
@@ -88,10 +107,12 @@ def sign(
     values = (str(what), what.sha256, meaning.value, user, person.name, at.isoformat())
     text = "\n".join([_HEAD, *(f"{name} {value}" for name, value in zip(_FIELDS, values, strict=True))]) + "\n"
     note = Signer(user, sealing.unseal(person.sealed_key, password, user)).sign(text)
-    details = {"meaning": meaning.value, "sha256": what.sha256, "key": person.vkey}
-    record(Event(type="governance.signature.made", object=str(what), actor=user, details=details))
-    people.store.add_signature(what.kind, what.id, what.sha256, note)
-    return Signature(what, meaning, user, person.name, at, note)
+    if note in people.store.notes(what.kind, what.id):
+        return verify(people, note)  # a second time within a second
+    told: dict[str, JsonValue] = {"meaning": meaning.value, "sha256": what.sha256, "note": _digest(note)}
+    event = Event(type=SIGNED, object=str(what), actor=user, details=told)
+    people.store.add_signature(what.kind, what.id, what.sha256, note, lambda: record(event))
+    return verify(people, note)
 
 
 def signatures(people: People, what: Signed) -> list[Signature]:
@@ -100,28 +121,59 @@ def signatures(people: People, what: Signed) -> list[Signature]:
     Raises
     ------
     SignatureInvalid
-        If one that is kept was changed, or is not by a key that its signer had then.
+        If one that is kept was changed, or is not by the key that its signer had then.
     """
     found = [verify(people, note) for note in people.store.notes(what.kind, what.id)]
     return [signature for signature in found if signature.signed == what]
 
 
-def verify(people: People, note: str) -> Signature:
-    """Verify a signature with the public keys that its signer has had.
+def quorum(
+    people: People, what: Signed, meaning: Meaning, roles: Collection[Role], number: int, but: Collection[str] = ()
+) -> Quorum:
+    """Tell whether enough people have signed a record as it is now: distinct ones, of some roles, with a meaning.
+
+    What counts are the roles that a person had when signing: a signature stands though its signer has left since, and a
+    role that was given afterwards makes none count.
+
+    Parameters
+    ----------
+    roles : collection of Role
+        The signer had one of these, or more.
+    number : int
+        How many people must have signed.
+    but : collection of str
+        Identities whose signatures don't count, for example the author's.
 
     Raises
     ------
     SignatureInvalid
-        If it is not the signer's own, was changed, or was made when the key was not in force.
+        As for `signatures`.
+    """
+    signed = {
+        it.signer: it
+        for it in signatures(people, what)
+        if it.meaning == meaning and it.roles & set(roles) and it.signer not in but
+    }
+    return Quorum(tuple(signed.values()), number)
+
+
+def verify(people: People, note: str) -> Signature:
+    """Verify a signature by what the audit trail tells: that it was made, by whom, and which key was theirs then.
+
+    Raises
+    ------
+    SignatureInvalid
+        If it is not the signer's own, or was changed.
     """
     signature = read(note)
-    at = signature.time.timestamp()
-    for vkey, since, until in people.store.vkeys(signature.signer):
-        if by(note, Verifier.parse(vkey)):
-            if since - _CLOCKS_S <= at <= (until or at) + _CLOCKS_S:
-                return signature
-            raise SignatureInvalid(f"The signature of {signature.signer} was made when its key was not in force.")
-    raise SignatureInvalid(f"The signature on {signature.signed} is not by a key of {signature.signer}.")
+    digest, record_ = _digest(note), str(signature.signed)
+    made = next((it for it in events(SIGNED, object_=record_) if it["details"].get("note") == digest), None)
+    if made is None or made["actor"] != signature.signer:
+        raise SignatureInvalid(f"The audit trail tells of no such signature of {signature.signer} on {record_}.")
+    facts = before(signature.signer, made["sequence"])
+    if facts.get("name") != signature.name or not by(note, Verifier.parse(facts["key"])):
+        raise SignatureInvalid(f"The signature on {record_} is not by the key that {signature.signer} had then.")
+    return replace(signature, roles=frozenset(map(Role, facts["roles"])))
 
 
 def by(note: str, verifier: Verifier) -> bool:
@@ -153,3 +205,7 @@ def read(note: str) -> Signature:
         return Signature(what, Meaning(told["meaning"]), told["signer"], told["name"], at, note)
     except (ValueError, PersonRefused):
         raise SignatureInvalid("The signature's record, time or meaning is none.") from None
+
+
+def _digest(note: str) -> str:
+    return sha256(note.encode()).hexdigest()

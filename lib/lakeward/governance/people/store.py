@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,6 @@ CREATE TABLE IF NOT EXISTS people (
     sealed_key BLOB NOT NULL, vkey TEXT NOT NULL, sealed_totp BLOB, totp_used INTEGER NOT NULL DEFAULT 0,
     active INTEGER NOT NULL DEFAULT 1, failures INTEGER NOT NULL DEFAULT 0, locked_until INTEGER NOT NULL DEFAULT 0,
     password_set INTEGER NOT NULL, must_change INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS keys (vkey TEXT PRIMARY KEY, user TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER)
-    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS signatures (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, sha256 TEXT NOT NULL,
     note TEXT NOT NULL UNIQUE);
@@ -43,16 +41,16 @@ class Person:
     name: str
     roles: frozenset[Role]
     password: str
-    earlier: tuple[str, ...]
     sealed_key: bytes
     vkey: str
-    sealed_totp: bytes | None
-    totp_used: int
-    active: bool
-    failures: int
-    locked_until: int
     password_set: int
     must_change: bool
+    earlier: tuple[str, ...] = ()
+    sealed_totp: bytes | None = None
+    totp_used: int = 0
+    active: bool = True
+    failures: int = 0
+    locked_until: int = 0
 
 
 class PeopleStore:
@@ -69,32 +67,44 @@ class PeopleStore:
         """Return all people, also those who are not active any more."""
         return self._people("ORDER BY user")
 
-    def vkeys(self, user: str) -> list[tuple[str, int, int | None]]:
-        """Return the public keys that a person has signed with: key, since when, until when."""
-        return [tuple(row) for row in self._database.rows("SELECT vkey, since, until FROM keys WHERE user = ?", user)]
-
     def notes(self, kind: str, id: str) -> list[str]:  # noqa: A002 - the record's own word
         """Return the signatures on a record, of whatever state it was in then, oldest first."""
         sql = "SELECT note FROM signatures WHERE kind = ? AND id = ? ORDER BY number"
         return [row["note"] for row in self._database.rows(sql, kind, id)]
 
-    def add(self, person: Mapping[str, Any], vkey: str, now: int) -> None:
-        """Add a person with a first key."""
+    def add(self, person: Person, tell: Callable[[Person], object]) -> None:
+        """Add a person, who is told of before others see them; nothing is added if that fails."""
         with self._database.changed() as change:
-            _insert(change, "people", person)
-            _insert(change, "keys", {"vkey": vkey, "user": person["user"], "since": now})
+            _insert(change, "people", _columns(asdict(person)))
+            tell(person)
 
-    def set(self, user: str, **columns: Any) -> None:
-        """Change a person."""
+    def change(self, user: str, tell: Callable[[Person], object], **fields: Any) -> None:
+        """Change a person, who is told of before others see the change; nothing is changed if that fails."""
         with self._database.changed() as change:
-            _update(change, user, columns)
+            _update(change, user, _columns(fields))
+            tell(_person(change.execute("SELECT * FROM people WHERE user = ?", (user,)).fetchone()))
 
-    def set_key(self, user: str, vkey: str, now: int, **columns: Any) -> None:
-        """Give a person another key; the old one stays known for what it has signed."""
+    def count_try(self, user: str, now: int) -> int | None:
+        """Count a try to come in before it is judged, and return how many that makes; None if the person is locked out.
+
+        Counted afterwards, as many passwords could be tried as processes start at once.
+        """
         with self._database.changed() as change:
-            change.execute("UPDATE keys SET until = ? WHERE user = ? AND until IS NULL", (now, user))
-            _insert(change, "keys", {"vkey": vkey, "user": user, "since": now})
-            _update(change, user, {"vkey": vkey, **columns})
+            sql = "UPDATE people SET failures = failures + 1 WHERE user = ? AND locked_until <= ? RETURNING failures"
+            row = change.execute(sql, (user, now)).fetchone()
+            return row and int(row[0])
+
+    def end_tries(self, user: str) -> None:
+        """Count from 0 again, since somebody came in."""
+        with self._database.changed() as change:
+            change.execute("UPDATE people SET failures = 0 WHERE user = ?", (user,))
+
+    def lock_out(self, user: str, now: int, until: int, tell: Callable[[], object]) -> None:
+        """Lock somebody out, who is told of, unless another has just done it; then count from 0 again."""
+        with self._database.changed() as change:
+            sql = "UPDATE people SET failures = 0, locked_until = ? WHERE user = ? AND locked_until <= ?"
+            if change.execute(sql, (until, user, now)).rowcount:
+                tell()
 
     def take_code(self, user: str, counter: int) -> bool:
         """Use a one-time code up; False if it, or a later one, was used before."""
@@ -102,13 +112,24 @@ class PeopleStore:
             sql = "UPDATE people SET totp_used = ? WHERE user = ? AND totp_used < ?"
             return change.execute(sql, (counter, user, counter)).rowcount == 1
 
-    def add_signature(self, kind: str, id: str, sha256: str, note: str) -> None:  # noqa: A002
-        """Keep a signature."""
+    def add_signature(self, kind: str, id: str, sha256: str, note: str, tell: Callable[[], object]) -> None:  # noqa: A002
+        """Keep a signature, which is told of before others see it."""
         with self._database.changed() as change:
             _insert(change, "signatures", {"kind": kind, "id": id, "sha256": sha256, "note": note})
+            tell()
+
+    def all_notes(self) -> list[str]:
+        """Return all signatures, oldest first."""
+        return [row["note"] for row in self._database.rows("SELECT note FROM signatures ORDER BY number")]
 
     def _people(self, rest: str, *values: Any) -> list[Person]:
         return [_person(row) for row in self._database.rows(f"SELECT * FROM people {rest}", *values)]
+
+
+def _columns(fields: Mapping[str, Any]) -> dict[str, Any]:
+    lists = {name: json.dumps(sorted(fields[name])) for name in ("roles",) if name in fields}
+    lists |= {name: json.dumps(fields[name]) for name in ("earlier",) if name in fields}
+    return {**fields, **lists}
 
 
 def _person(row: sqlite3.Row) -> Person:

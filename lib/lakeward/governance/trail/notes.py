@@ -97,9 +97,9 @@ def opened(note: str, *verifiers: Verifier) -> str:
     known = {(verifier.name, verifier.id): verifier for verifier in verifiers}
     proven = False
     for match in found:
-        if match is None:
+        raw = _decoded(match[2]) if match else None
+        if match is None or raw is None:
             raise NotProven("A line of signature in the note is malformed.")
-        raw = base64.b64decode(match[2])
         if verifier := known.get((match[1], raw[:4])):
             if not verifier.accepts(text, raw[4:]):
                 raise NotProven(f"The signature of {verifier.name} under the note is wrong: it was changed or forged.")
@@ -107,6 +107,15 @@ def opened(note: str, *verifiers: Verifier) -> str:
     if not proven:
         raise NotProven("No known key signed the note.")
     return text
+
+
+def _decoded(text: str) -> bytes | None:
+    """Decode what is base64 in its one right spelling: with another, a note could be changed and hold."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return raw if base64.b64encode(raw).decode() == text else None
 
 
 @dataclass(frozen=True)
