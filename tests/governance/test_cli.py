@@ -54,7 +54,7 @@ def trail(home: Path) -> Trail:
 def _told(run: Run, *arguments: object) -> Any:
     code, text = run(*arguments, "--json")
     assert code == 0, text
-    return json.loads(text)
+    return json.JSONDecoder().raw_decode(text)[0]
 
 
 @pytest.mark.parametrize(

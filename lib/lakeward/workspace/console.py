@@ -12,6 +12,9 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 """The option that every command has."""
 
+By = Annotated[str | None, typer.Option("--by", help="Identity of the person who does it.", metavar="USER")]
+"""The option of commands that are given by a person who is let in."""
+
 _WIDEST = 100
 
 

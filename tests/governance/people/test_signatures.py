@@ -63,7 +63,7 @@ def test_it_can_not_be_moved_to_another_record(people: People, join: Join, home:
     join("ann")
     note = sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD).note
     with pytest.raises(SignatureInvalid):
-        verify(people, note.replace("nodules/7", "nodules/8"))
+        verify(note.replace("nodules/7", "nodules/8"))
     with sqlite3.connect(home / "governance" / "people.sqlite") as store:
         store.execute("UPDATE signatures SET id = 'nodules/8'")
     assert signatures(people, replace(MODEL, id="nodules/8")) == [], "it says itself what it is on"
@@ -76,7 +76,7 @@ def test_whatever_is_changed_in_it_is_found(signed_note: tuple[People, str], pla
     changed = note[:place] + char + note[place + 1 :]
     if changed != note:
         with pytest.raises(SignatureInvalid):
-            verify(people, changed)
+            verify(changed)
         assert not by(changed, Verifier.parse(people.find("ann").vkey))
 
 
@@ -96,7 +96,7 @@ def test_another_persons_key_signs_for_nobody_else(people: People, join: Join) -
     join("bob")
     note = sign(people, MODEL, Meaning.APPROVAL, "bob", PASSWORD).note
     with pytest.raises(SignatureInvalid):
-        verify(people, note.replace("signer bob", "signer ann").replace("name Dr. Bob", "name Dr. Ann"))
+        verify(note.replace("signer bob", "signer ann").replace("name Dr. Bob", "name Dr. Ann"))
 
 
 def test_after_a_loss_old_signatures_stay_valid_and_new_ones_take_the_new_key(

@@ -174,7 +174,7 @@ def _signatures(approvals: Approvals, requests: list[Request]) -> tuple[OnRecord
     if not requests:
         return ()
     what = requests[-1].signed
-    found = [verify(approvals.people, note) for note in approvals.people.store.notes(what.kind, what.id)]
+    found = [verify(note) for note in approvals.people.store.notes(what.kind, what.id)]
     stand = {request.signed.sha256 for request in requests}
     return tuple(OnRecord(it, it.signed.id == what.id and it.signed.sha256 in stand) for it in found)
 

@@ -1,23 +1,26 @@
 """The commands ``lakeward people ...``; passwords and codes are asked for, or read line by line from standard input."""
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeward.governance.people.roles import Role
-from lakeward.workspace.console import Json, print_either, print_rows
+from lakeward.governance.people import cli_signing
+from lakeward.governance.people.roles import MATRIX, Role
+from lakeward.workspace.console import By, Json, print_either, print_rows
 
 if TYPE_CHECKING:
     from lakeward.governance.people.people import People
     from lakeward.governance.people.store import Person
 
 User = Annotated[str, typer.Argument(help="Identity of the person.", metavar="USER")]
-By = Annotated[str | None, typer.Option("--by", help="Identity of the administrator who does it.")]
 Roles = Annotated[list[Role] | None, typer.Option("--role", help="May be repeated.")]
 
-app = typer.Typer(no_args_is_help=True, help="People: identities, roles, passwords, one-time codes.")
+app = typer.Typer(no_args_is_help=True, help="People: identities, roles, passwords, one-time codes, signatures.")
+app.command()(cli_signing.sign)
+app.command()(cli_signing.signatures)
+app.command("check-signature")(cli_signing.check_signature)
+app.command()(cli_signing.keys)
 
 
 @app.command()
@@ -34,9 +37,11 @@ def add(
 
     Example: lakeward people add ann --name "Dr. Ann Lee" --role clinical_reviewer --by root
     """
+    from lakeward.governance.people.asking import ask, enter
+
     people = _people()
-    admin = _let_in(people, by) if people.store.people() else None
-    added = people.add(admin, user, name, role or [], _ask(f"First password of {user}: "))
+    admin = None if people.none_yet() else enter(people, by)
+    added = people.add(admin, user, name, role or [], ask(f"First password of {user}: "))
     print_either(_told(added), json, f"{added.user} is here, as {', '.join(sorted(added.roles)) or 'nothing yet'}.")
 
 
@@ -55,10 +60,12 @@ def password(user: User, json: Json = False) -> None:
 
     Example: lakeward people password ann
     """
+    from lakeward.governance.people.asking import ask, ask_code
+
     people = _people()
-    old = _ask("Password: ")
-    code = _code(people, user)
-    people.change_password(user, old, _ask("New password: "), code)
+    old = ask("Password: ")
+    code = ask_code(people, user)
+    people.change_password(user, old, ask("New password: "), code)
     print_either({"user": user, "changed": True}, json, "The password is changed.")
 
 
@@ -68,7 +75,9 @@ def codes(user: User, json: Json = False) -> None:
 
     Example: lakeward people codes ann
     """
-    address = _people().set_up_codes(user, _ask("Password: "))
+    from lakeward.governance.people.asking import ask
+
+    address = _people().set_up_codes(user, ask("Password: "))
     said = f"Give this to your authenticator, and to nobody else:\n{address}"
     print_either({"user": user, "address": address}, json, said)
 
@@ -79,8 +88,10 @@ def reset(user: User, by: By = None, json: Json = False) -> None:
 
     Example: lakeward people reset ann --by root
     """
+    from lakeward.governance.people.asking import ask, enter
+
     people = _people()
-    people.reset(_let_in(people, by), user, _ask(f"First password of {user}: "))
+    people.reset(enter(people, by), user, ask(f"First password of {user}: "))
     print_either(_told(people.find(user)), json, f"{user} has a new first password.")
 
 
@@ -90,8 +101,10 @@ def roles(user: User, role: Roles = None, by: By = None, json: Json = False) -> 
 
     Example: lakeward people roles ann --role clinical_reviewer --role quality_manager --by root
     """
+    from lakeward.governance.people.asking import enter
+
     people = _people()
-    people.set_roles(_let_in(people, by), user, role or [])
+    people.set_roles(enter(people, by), user, role or [])
     print_either(_told(people.find(user)), json, f"{user}: {', '.join(sorted(people.find(user).roles)) or 'no role'}")
 
 
@@ -113,9 +126,43 @@ def activate(user: User, by: By = None, json: Json = False) -> None:
     _set_active(user, by, True, json)
 
 
+@app.command()
+def matrix(json: Json = False) -> None:
+    """Show which role may do what.
+
+    Example: lakeward people matrix
+    """
+    mark = (lambda has: has) if json else (lambda has: "x" if has else "")
+    rows = [{"action": action.value, **{it.value: mark(it in may) for it in Role}} for action, may in MATRIX.items()]
+    print_rows(rows, json)
+
+
+@app.command()
+def verify(json: Json = False) -> None:
+    """Compare people and signatures in the store with what the audit trail tells of them; ends with 1 at a finding.
+
+    What the trail tells is worth what `lakeward audit verify` says of it.
+
+    Example: lakeward people verify
+    """
+    from lakeward.governance.people.verify import verify as verify_store
+
+    done = verify_store(_people())
+    findings = [{"what": it.what, "detail": it.detail} for it in done.findings]
+    facts = {"ok": not findings, "people": done.people, "signatures": done.signatures, "findings": findings}
+    if json or not findings:
+        print_either(facts, json, f"{done.people} people, {done.signatures} signatures: all as the audit trail tells.")
+    else:
+        print_rows(findings, as_json=False)
+    if findings:
+        raise typer.Exit(1)
+
+
 def _set_active(user: str, by: str | None, active: bool, json: bool) -> None:
+    from lakeward.governance.people.asking import enter
+
     people = _people()
-    people.set_active(_let_in(people, by), user, active)
+    people.set_active(enter(people, by), user, active)
     print_either(_told(people.find(user)), json, f"{user} is {'active' if active else 'not active any more'}.")
 
 
@@ -123,27 +170,6 @@ def _people() -> "People":
     from lakeward.governance.people.people import People
 
     return People()
-
-
-def _let_in(people: "People", user: str | None) -> "Person":
-    if user is None:
-        raise typer.BadParameter("say who does it: --by USER")
-    given = _ask(f"Password of {user}: ")
-    return people.let_in(user, given, _code(people, user))
-
-
-def _code(people: "People", user: str) -> str | None:
-    person = people.store.person(user)
-    return _ask("Code: ") if person and person.sealed_totp else None
-
-
-def _ask(what: str) -> str:
-    """Ask for a secret; from a program it comes as a line of standard input."""
-    if sys.stdin.isatty():
-        from getpass import getpass
-
-        return getpass(what)
-    return sys.stdin.readline().rstrip("\n")
 
 
 def _told(person: "Person") -> dict[str, object]:

@@ -10,7 +10,7 @@ from lakeward.governance.people.store import PeopleStore, Person
 from lakeward.governance.trail.notes import Signer
 from lakeward.workspace.events import Event, record
 
-MOST_FAILURES, LOCKED_S = 5, 15 * 60
+MOST_FAILURES, LOCKED_S = 5, 30 * 60
 PASSWORD_DAYS = 180
 _DAY_S = 86_400
 _STEP_S = 30
@@ -55,7 +55,7 @@ def fault_of(person: Person) -> str:
     """Return why a person may not come in, whatever they know; empty if they may."""
     if not person.active:
         return "This person's access was taken away."
-    return _NOT_AS_TOLD if register.differences(person) else ""
+    return _NOT_AS_TOLD if register.differences(person, register.now(person.user)) else ""
 
 
 def _fault(store: PeopleStore, person: Person | None, now: int, password: str, code: str | None) -> str:

@@ -21,3 +21,9 @@ class SignatureInvalid(LakewardError):
 
 class PersonRefused(ConfigurationError):
     """A person, role or password can't be as it was given."""
+
+
+class MoreMustSign(LakewardError):
+    """An act needs several people, and not all of them have signed it yet."""
+
+    exit_code = 10

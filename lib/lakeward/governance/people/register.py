@@ -5,6 +5,7 @@ event that tells the whole person as they are from then on, without secrets; who
 let in, and a signature is by a key that the trail tells of, or by nobody's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,24 +60,22 @@ def told(user: str = "") -> dict[str, list[Told]]:
     return found
 
 
-def differences(person: Person) -> dict[str, tuple[Any, Any]]:
-    """Return in what a stored person is not as the trail tells: the trail's word, the store's."""
-    last = told(person.user).get(person.user, [])[-1:]
-    known = last[0].facts if last else {}
+def now(user: str) -> dict[str, Any]:
+    """Return the facts of a person that are in force, none if the trail tells none."""
+    states = told(user).get(user)
+    return states[-1].facts if states else {}
+
+
+def differences(person: Person, known: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return in what a stored person is not as is told: the trail's word, the store's."""
     return {name: (known.get(name), value) for name, value in facts(person).items() if known.get(name) != value}
-
-
-def before(user: str, event: int) -> dict[str, Any]:
-    """Return the facts of a person that were in force when an event was recorded, none if the trail tells none."""
-    known = [state.facts for state in told(user).get(user, []) if state.event < event]
-    return known[-1] if known else {}
 
 
 def events(*types: str, object_: str = "") -> list[dict[str, Any]]:
     """Return the events of some types, of one object or of all, in the trail's order; none where there is no trail."""
     try:
         with trail_here().view() as view:
-            found = query(view, types=types, object=object_) if object_ else query(view, types=types)
+            found = query(view, types=types, object_=object_)
     except NoSuchEvent:
         return []
     return sorted(found, key=lambda event: int(event["sequence"]))

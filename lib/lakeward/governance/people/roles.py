@@ -24,6 +24,8 @@ class Action(StrEnum):
     APPROVE_MODEL = "model.approve"
     PROMOTE_MODEL = "model.promote"
     SIGN_REPORT = "report.sign"
+    KEEP_AUDIT = "audit.keep"
+    DESTROY_AUDIT = "audit.destroy"
 
 
 MATRIX: dict[Action, frozenset[Role]] = {
@@ -34,5 +36,7 @@ MATRIX: dict[Action, frozenset[Role]] = {
     Action.APPROVE_MODEL: frozenset({Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER, Role.COMPLIANCE_OFFICER}),
     Action.PROMOTE_MODEL: frozenset({Role.ML_ENGINEER}),
     Action.SIGN_REPORT: frozenset({Role.COMPLIANCE_OFFICER}),
+    Action.KEEP_AUDIT: frozenset({Role.COMPLIANCE_OFFICER}),
+    Action.DESTROY_AUDIT: frozenset({Role.COMPLIANCE_OFFICER, Role.QUALITY_MANAGER}),
 }
 """Nobody has all of it: who manages people approves nothing, and who makes models approves none."""

@@ -6,18 +6,21 @@ knows signed notes verifies it with the public key alone.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from hashlib import sha256
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
 
+import rfc8785
 from pydantic import JsonValue
 
 from lakeward.governance.people import sealing
 from lakeward.governance.people.errors import NotLetIn, PersonRefused, SignatureInvalid
 from lakeward.governance.people.people import People
-from lakeward.governance.people.register import SIGNED, before, events
+from lakeward.governance.people.register import SIGNED, Told, events, told
 from lakeward.governance.people.roles import Role
 from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.notes import Signer, Verifier, opened
@@ -50,6 +53,17 @@ class Signed:
     def __post_init__(self) -> None:
         if not _ID.fullmatch(str(self)) or not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise PersonRefused("What can be signed has a kind, an id with no spaces, and a SHA-256 in hexadecimal.")
+
+    @classmethod
+    def of_json(cls, kind: str, id: str, content: Mapping[str, Any]) -> "Signed":  # noqa: A002 - the record's own word
+        """Return what is signed where a record is data: the hash is that of its canonical JSON (RFC 8785)."""
+        return cls(kind, id, sha256(rfc8785.dumps(dict(content))).hexdigest())
+
+    @classmethod
+    def of_file(cls, kind: str, id: str, file: Path) -> "Signed":  # noqa: A002
+        """Return what is signed where a record is a file."""
+        with file.open("rb") as opened_file:
+            return cls(kind, id, file_digest(opened_file, "sha256").hexdigest())
 
     def __str__(self) -> str:
         """Return kind and id."""
@@ -108,11 +122,11 @@ def sign(
     text = "\n".join([_HEAD, *(f"{name} {value}" for name, value in zip(_FIELDS, values, strict=True))]) + "\n"
     note = Signer(user, sealing.unseal(person.sealed_key, password, user)).sign(text)
     if note in people.store.notes(what.kind, what.id):
-        return verify(people, note)  # a second time within a second
-    told: dict[str, JsonValue] = {"meaning": meaning.value, "sha256": what.sha256, "note": _digest(note)}
-    event = Event(type=SIGNED, object=str(what), actor=user, details=told)
+        return verify(note)  # a second time within a second
+    details: dict[str, JsonValue] = {"meaning": meaning.value, "sha256": what.sha256, "note": digest(note)}
+    event = Event(type=SIGNED, object=str(what), actor=user, details=details)
     people.store.add_signature(what.kind, what.id, what.sha256, note, lambda: record(event))
-    return verify(people, note)
+    return verify(note)
 
 
 def signatures(people: People, what: Signed) -> list[Signature]:
@@ -123,8 +137,19 @@ def signatures(people: People, what: Signed) -> list[Signature]:
     SignatureInvalid
         If one that is kept was changed, or is not by the key that its signer had then.
     """
-    found = [verify(people, note) for note in people.store.notes(what.kind, what.id)]
-    return [signature for signature in found if signature.signed == what]
+    return [signature for signature in signatures_of(people, what.kind, what.id) if signature.signed == what]
+
+
+def signatures_of(people: People, kind: str, id: str) -> list[Signature]:  # noqa: A002 - the record's own word
+    """Return the signatures on a record, of whatever content it had then, each verified, oldest first.
+
+    Raises
+    ------
+    SignatureInvalid
+        As for `signatures`.
+    """
+    found = [verify(note) for note in people.store.notes(kind, id)]
+    return [signature for signature in found if str(signature.signed) == f"{kind}/{id}"]
 
 
 def quorum(
@@ -157,7 +182,7 @@ def quorum(
     return Quorum(tuple(signed.values()), number)
 
 
-def verify(people: People, note: str) -> Signature:
+def verify(note: str) -> Signature:
     """Verify a signature by what the audit trail tells: that it was made, by whom, and which key was theirs then.
 
     Raises
@@ -166,13 +191,24 @@ def verify(people: People, note: str) -> Signature:
         If it is not the signer's own, or was changed.
     """
     signature = read(note)
-    digest, record_ = _digest(note), str(signature.signed)
-    made = next((it for it in events(SIGNED, object_=record_) if it["details"].get("note") == digest), None)
-    if made is None or made["actor"] != signature.signer:
-        raise SignatureInvalid(f"The audit trail tells of no such signature of {signature.signer} on {record_}.")
-    facts = before(signature.signer, made["sequence"])
-    if facts.get("name") != signature.name or not by(note, Verifier.parse(facts["key"])):
-        raise SignatureInvalid(f"The signature on {record_} is not by the key that {signature.signer} had then.")
+    made = (it for it in events(SIGNED, object_=str(signature.signed)) if it["details"].get("note") == digest(note))
+    return verify_told(signature, next(made, None), told(signature.signer).get(signature.signer, []))
+
+
+def verify_told(signature: Signature, made: Mapping[str, Any] | None, states: Sequence[Told]) -> Signature:
+    """Verify a signature by the event of its making, if there is one, and by what is told of its signer.
+
+    Raises
+    ------
+    SignatureInvalid
+        As for `verify`.
+    """
+    what = signature.signed
+    if made is None or (made["actor"], made["object"]) != (signature.signer, str(what)):
+        raise SignatureInvalid(f"The audit trail tells of no such signature of {signature.signer} on {what}.")
+    facts = next((it.facts for it in reversed(states) if it.event < made["sequence"]), {})
+    if facts.get("name") != signature.name or not by(signature.note, Verifier.parse(facts["key"])):
+        raise SignatureInvalid(f"The signature on {what} is not by the key that {signature.signer} had then.")
     return replace(signature, roles=frozenset(map(Role, facts["roles"])))
 
 
@@ -198,14 +234,15 @@ def read(note: str) -> Signature:
     pairs = [tuple(line.split(" ", 1)) for line in lines]
     if head != _HEAD or [pair[0] for pair in pairs] != list(_FIELDS) or any(len(pair) != 2 for pair in pairs):
         raise SignatureInvalid("This is no electronic signature of Lakeward's.")
-    told: dict[str, str] = dict(pairs)  # type: ignore[arg-type]
-    kind, _, id_ = told["record"].partition("/")
+    said: dict[str, str] = dict(pairs)  # type: ignore[arg-type]
+    kind, _, id_ = said["record"].partition("/")
     try:
-        what, at = Signed(kind, id_, told["sha256"]), datetime.fromisoformat(told["time"])
-        return Signature(what, Meaning(told["meaning"]), told["signer"], told["name"], at, note)
+        what, at = Signed(kind, id_, said["sha256"]), datetime.fromisoformat(said["time"])
+        return Signature(what, Meaning(said["meaning"]), said["signer"], said["name"], at, note)
     except (ValueError, PersonRefused):
         raise SignatureInvalid("The signature's record, time or meaning is none.") from None
 
 
-def _digest(note: str) -> str:
+def digest(note: str) -> str:
+    """Return what the audit trail knows a signature by."""
     return sha256(note.encode()).hexdigest()

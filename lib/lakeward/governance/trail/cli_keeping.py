@@ -7,20 +7,23 @@ from typing import Annotated
 import typer
 
 from lakeward.governance.trail.cli import Which
-from lakeward.workspace.console import Json, print_either
+from lakeward.workspace.console import By, Json, print_either
 
 Reason = Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")]
 Name = Annotated[str, typer.Argument(help="Name of the hold, such as a case number.")]
 
 
-def rotate_key(json: Json = False) -> None:
+def rotate_key(by: By = None, json: Json = False) -> None:
     """Put a new key in force: the secret audit_key_next, else a new one in a file; the old key signs it in.
 
-    Example: lakeward audit rotate-key
+    Example: lakeward audit rotate-key --by cat
     """
+    from lakeward.governance.people.asking import as_person
+    from lakeward.governance.people.roles import Action
     from lakeward.governance.trail.sink import trail_here
 
-    new = str(trail_here().rotate_key())
+    with as_person(by, Action.KEEP_AUDIT):
+        new = str(trail_here().rotate_key())
     print_either({"key": new}, json, f"In force from now on: {new}")
 
 
@@ -70,12 +73,18 @@ def retention(
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Delete their bytes, not only count them.")] = False,
     reason: Annotated[str, typer.Option(help="Why; recorded. Needed with --apply.")] = "",
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Tell which events' time of keeping (7 years) is over, or delete their bytes; hashes stay, so the tree stands.
 
-    Example: lakeward audit retention --apply --reason "Yearly deletion"
+    Two people must give the command for the same day: each signs it, and the second deletes (exit code 10 until then).
+
+    Example: lakeward audit retention --apply --before 2019-11-01 --reason "Yearly deletion" --by cat
     """
+    from lakeward.governance.people.asking import as_people
+    from lakeward.governance.people.roles import Action
+    from lakeward.governance.people.signatures import Signed
     from lakeward.governance.trail import keeping
     from lakeward.governance.trail.sink import trail_here
 
@@ -84,7 +93,9 @@ def retention(
     trail = trail_here()
     day = before.date() if before else keeping.floor(datetime.now(UTC).date())
     if apply:
-        done = keeping.retire(trail, day, reason)
+        act = Signed.of_json("audit", f"retention-{day}", {"before": day.isoformat(), "reason": reason})
+        with as_people(by, Action.DESTROY_AUDIT, act):
+            done = keeping.retire(trail, day, reason)
     else:
         with trail.view() as view:
             done = keeping.due(view, day)
@@ -98,28 +109,35 @@ def hold(
     name: Name,
     reason: Reason,
     object_: Annotated[str, typer.Option("--object", help="Only the events on this object.")] = "",
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Begin a legal hold: what it covers is neither deleted nor erased until it ends.
 
-    Example: lakeward audit hold case-4711 --reason "Litigation"
+    Example: lakeward audit hold case-4711 --reason "Litigation" --by cat
     """
+    from lakeward.governance.people.asking import as_person
+    from lakeward.governance.people.roles import Action
     from lakeward.governance.trail import keeping
     from lakeward.governance.trail.sink import trail_here
 
-    keeping.hold(trail_here(), name, reason, object_)
+    with as_person(by, Action.KEEP_AUDIT):
+        keeping.hold(trail_here(), name, reason, object_)
     print_either({"hold": name, "object": object_}, json, f"{object_ or 'All events'}: held until {name} is released.")
 
 
-def release(name: Name, reason: Reason, json: Json = False) -> None:
+def release(name: Name, reason: Reason, by: By = None, json: Json = False) -> None:
     """End a legal hold.
 
-    Example: lakeward audit release case-4711 --reason "Settled"
+    Example: lakeward audit release case-4711 --reason "Settled" --by cat
     """
+    from lakeward.governance.people.asking import as_person
+    from lakeward.governance.people.roles import Action
     from lakeward.governance.trail import keeping
     from lakeward.governance.trail.sink import trail_here
 
-    keeping.end_hold(trail_here(), name, reason)
+    with as_person(by, Action.KEEP_AUDIT):
+        keeping.end_hold(trail_here(), name, reason)
     print_either({"released": name}, json, f"{name} is released.")
 
 
@@ -127,14 +145,22 @@ def redact(
     event: Which,
     field: Annotated[list[str], typer.Option(help="reason, or the name of a detail; may be given again.")],
     reason: Reason,
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Erase a reason or details of an event for good; what the event committed to stays, so the tree stands.
 
-    Example: lakeward audit redact 42 --field reason --reason "Request of the data subject, 2026-17"
+    Two people must give the command: each signs it, and the second erases (exit code 10 until then).
+
+    Example: lakeward audit redact 42 --field reason --reason "Request of the data subject, 2026-17" --by cat
     """
+    from lakeward.governance.people.asking import as_people
+    from lakeward.governance.people.roles import Action
+    from lakeward.governance.people.signatures import Signed
     from lakeward.governance.trail import keeping
     from lakeward.governance.trail.sink import trail_here
 
-    number = keeping.erase(trail_here(), event, field, reason)
+    act = Signed.of_json("audit", f"redact-{event}", {"fields": sorted(field), "reason": reason})
+    with as_people(by, Action.DESTROY_AUDIT, act):
+        number = keeping.erase(trail_here(), event, field, reason)
     print_either({"event": number, "erased": field}, json, f"Erased from event {number}: {', '.join(field)}.")

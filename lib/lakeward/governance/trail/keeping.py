@@ -16,8 +16,8 @@ YEARS = 7
 
 HELD, RELEASED = "governance.audit.held", "governance.audit.hold_ended"
 RETIRED, ERASED = "governance.audit.retired", "governance.audit.erased"
-_NEEDED_KIND, _NEEDED_TYPES = "audit", ("governance.key.opened", "governance.key.rotated")
-"""Of entries that verification reads; they stay."""
+_NEEDED = ("governance.audit.", "governance.key.", "governance.user.", "governance.signature.")
+"""How the types of entries begin that verification of the trail, of people and of signatures reads; they stay."""
 
 
 def floor(today: date) -> date:
@@ -126,8 +126,8 @@ def erase(trail: Trail, event: str, fields: Sequence[str], reason: str) -> int:
     told = entries.told_by(row)
     if told is None:
         raise NoSuchEvent(f"Only the hash of event {event} is left, or it can't be read: nothing can be erased.")
-    if told["kind"] == "audit":
-        raise Kept(f"Event {event} tells what was done to the trail itself: it stays whole.")
+    if told["type"].startswith(_NEEDED):
+        raise Kept(f"Event {event} tells of the trail itself, of people or of a signature: it stays whole.")
     if names := [name for name, object_ in in_force.items() if object_ in ("", told["object"])]:
         raise Kept(f"Event {event} is under a legal hold: {', '.join(names)}. Nothing was erased.")
     parts = entries.parts(row.payload or b"")
@@ -149,7 +149,7 @@ def _may_go(view: View, stop: int, objects: Collection[str]) -> list[int]:
     for block in view.rows():
         for row in (Row(*it) for it in block if it[0] < stop):
             told = entries.told_by(row)
-            if told and told["kind"] != _NEEDED_KIND and told["type"] not in _NEEDED_TYPES:
+            if told and not told["type"].startswith(_NEEDED):
                 found += [row.sequence] if told["object"] not in objects else []
         if block[-1][0] >= stop:
             break

@@ -1,0 +1,59 @@
+"""Whether people and signatures in the store are as the audit trail tells: what somebody wrote into it is found."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lakeward.governance.people import register
+from lakeward.governance.people.errors import SignatureInvalid
+from lakeward.governance.people.people import People
+from lakeward.governance.people.signatures import digest, read, verify_told
+
+
+class Finding(NamedTuple):
+    """What is wrong with a person or a signature."""
+
+    what: str
+    detail: str
+
+
+class Verification(NamedTuple):
+    """What a verification found."""
+
+    people: int
+    signatures: int
+    findings: list[Finding]
+
+
+def verify(people: People) -> Verification:
+    """Compare all people and all signatures in the store with what the audit trail tells of them."""
+    stored, notes = people.store.people(), people.store.all_notes()
+    findings = [*_people(people), *_signatures(notes)]
+    return Verification(len(stored), len(notes), findings)
+
+
+def _people(people: People) -> Iterator[Finding]:
+    told = register.told()
+    stored = {person.user: person for person in people.store.people()}
+    for user in sorted(told.keys() - stored.keys()):
+        yield Finding(user, f"the store lacks this person, of whom event {told[user][-1].event} tells")
+    for user, person in stored.items():
+        if user not in told:
+            yield Finding(user, "the trail tells of no such person: somebody wrote it into the store")
+            continue
+        last = told[user][-1]
+        for name, (then, now) in register.differences(person, last.facts).items():
+            yield Finding(user, f"{name} is {now!r} in the store, but {then!r} since event {last.event}")
+
+
+def _signatures(notes: list[str]) -> Iterator[Finding]:
+    made = {event["details"].get("note"): event for event in register.events(register.SIGNED)}
+    states = register.told()
+    for note in notes:
+        try:
+            signature = read(note)
+            verify_told(signature, made.pop(digest(note), None), states.get(signature.signer, []))
+        except SignatureInvalid as error:
+            yield Finding("signature", str(error))
+    for event in made.values():
+        detail = f"the store lacks the signature of {event['actor']} of which event {event['sequence']} tells"
+        yield Finding(event["object"], detail)
