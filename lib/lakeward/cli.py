@@ -36,6 +36,7 @@ AREAS = [
     Area("imaging", "DICOM images: ingest, de-identify, export, and what was set aside.", "imaging", has_tables=True),
     Area("audit", "The audit trail: ask, verify, prove, anchor, keep.", "governance", has_tables=True),
     Area("people", "People: identities, roles, passwords, one-time codes.", "governance.people"),
+    Area("models", "Models: evidence, review, approval by signatures, the version in use.", "training"),
     Area("jobs", "Job files: check, run, watch, repair, schedule, deploy.", "jobs", has_tables=True),
     Area("up", "Open the workspace: its page of jobs, runs and tables, JupyterLab, MLflow.", "pages"),
 ]

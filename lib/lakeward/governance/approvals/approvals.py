@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lakeward.governance.approvals import quorum, versions
+from lakeward.governance.approvals import quorum, versions, witness
 from lakeward.governance.approvals.errors import NotNow, RequestRefused, Voided
 from lakeward.governance.approvals.evidence import Attached, EvidenceStore, Kind
 from lakeward.governance.approvals.machine import OPEN, Act, State, after
@@ -66,8 +66,7 @@ class Approvals:
         self.people.allow(person, Action.CHANGE_POLICY)
         with self.alone():
             details: Any = {"before": self.store.policy().sha256, "policy": policy.model_dump(mode="json")}
-            type_ = "governance.policy.changed"
-            record(Event(type=type_, object=f"policy/{policy.sha256}", actor=person.user, details=details))
+            record(Event(type=witness.CHANGED, object=f"policy/{policy.sha256}", actor=person.user, details=details))
             self.store.add_policy(policy, person.user, self.people.now())
 
     # --- asking ------------------------------------------------------------------------------------------------------
@@ -200,20 +199,17 @@ class Approvals:
             state = after(request.state, Act.EMERGENCY)
             asked = request.policy.emergency
             if len(set(users)) < asked.signatures:
-                raise RequestRefused(
-                    f"An emergency takes the signatures of {asked.signatures} people. Name them: --with."
-                )
-            makers = self._unchanged(request).authors
+                raise RequestRefused(f"An emergency takes the signatures of {asked.signatures} people: --with.")
             self.people.allow(self.people.find(users[0]), Action.PROMOTE_MODEL)
             for user in users[1:]:
-                self._may(user, request, Action.APPROVE_MODEL, makers)
+                self._may(user, request, Action.APPROVE_MODEL, self._read(model, version).authors)
+            if not known:
+                self._add(request)
+            self._unchanged(request)
             signed = replace(request, emergency=reason)
             for login in logins:
                 self._sign(signed, Meaning.RESPONSIBILITY, login)
-            if known:
-                self._void_approvals(request, users[0])
-            else:
-                self._add(request)
+            self._void_approvals(request, users[0])
             due = self.people.now() + asked.review_days * DAY_S
             self._tell("emergency", signed, users[0], reason, due=due, signers=users)
             done = self._done(signed, Act.EMERGENCY, state, users[0], reason=reason, signers=users)
@@ -265,12 +261,12 @@ class Approvals:
             raise RequestRefused(f"A model whose name has spaces can't be signed: {model!r}. Rename it in MLflow.")
         now = self._read(model, version)
         authors = now.authors | {user}
-        policy = self.store.policy()
+        policy = witness.confirmed(self.store.policy())
         id_, at = secrets.token_hex(6), self.people.now()
         return Request(id_, model, now.version, now.digest, risk, policy, State.DRAFT, authors, user, at, None, "", ())
 
     def _add(self, request: Request) -> Request:
-        self._tell("drafted", request, request.by, policy=request.policy.sha256, digest=request.digest)
+        self._tell("drafted", request, request.by, **witness.told(request))
         self.store.add(request)
         return request
 
@@ -286,6 +282,8 @@ class Approvals:
         return self.store.done(request, self._done(request, Act.EXPIRE, State.EXPIRED, SYSTEM))
 
     def _unchanged(self, request: Request) -> Version:
+        """Make sure that request and artefact are those that were asked about, and return the version."""
+        witness.confirm(request)
         now = self._read(request.model, request.version)
         if now.digest != request.digest:
             self._void(request, f"its artefact changed from {request.digest[:12]} to {now.digest[:12]}")
@@ -338,10 +336,10 @@ class Approvals:
             f"The request about {request.model} {request.version} is void: {why}. Begin another: lakeward models draft."
         )
 
-    def _tell(self, what: str, request: Request, by: str, reason: str = "", **details: Any) -> None:
-        told = {"request": request.id, "risk": request.risk.value, "sha256": request.signed.sha256, **details}
+    def _tell(self, what: str, request: Request, by: str, reason: str = "", /, **details: Any) -> None:
+        told = {"request": request.id, "risk": request.risk.value, "sha256": request.signed.sha256} | details
         type_ = f"governance.approval.{what}"
         record(Event(type=type_, object=request.object, actor=by, reason=reason, details=told))
 
-    def _done(self, request: Request, act: Act, state: State, by: str, **details: Any) -> Done:
+    def _done(self, request: Request, act: Act, state: State, by: str, /, **details: Any) -> Done:
         return Done(act, state, by, self.people.now(), request.record.decode(), details)

@@ -23,3 +23,7 @@ class EvidenceBroken(LakewardError):
 
 class Voided(LakewardError):
     """What was approved is not what is there now."""
+
+
+class StoreBroken(LakewardError):
+    """The store has what was never written by Lakeward."""

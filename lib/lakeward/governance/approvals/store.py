@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lakeward.governance.approvals.errors import RequestRefused
+from lakeward.governance.approvals.errors import RequestRefused, StoreBroken
 from lakeward.governance.approvals.evidence import Attached, Kind
 from lakeward.governance.approvals.machine import OPEN, Act, State
 from lakeward.governance.approvals.policy import DEFAULT, Policy, Risk
@@ -30,8 +30,8 @@ CREATE TABLE IF NOT EXISTS acts (
     by TEXT NOT NULL, at INTEGER NOT NULL, record TEXT NOT NULL, details TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS of_request ON acts (request);
 CREATE TABLE IF NOT EXISTS moves (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, version TEXT, digest TEXT, request TEXT NOT NULL,
-    by TEXT NOT NULL, at INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0);
+    number INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, version TEXT, request TEXT NOT NULL,
+    what TEXT NOT NULL, by TEXT NOT NULL, at INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS outside (
     move INTEGER NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, PRIMARY KEY (move, model, version))
     WITHOUT ROWID;
@@ -52,13 +52,21 @@ class Done:
 
 @dataclass(frozen=True)
 class Move:
-    """What the alias of a model was to be moved to; `version` is None where it was taken away."""
+    """What the alias of a model was to be moved to; `version` is None where it was to be taken away.
+
+    Attributes
+    ----------
+    what : str
+        Why: ``promoted``, ``rolled_back`` or ``retired``.
+    done : bool
+        Whether the alias was moved; if not, who was to move it was killed before.
+    """
 
     number: int
     model: str
     version: str | None
-    digest: str | None
     request: str
+    what: str
     by: str
     at: int
     done: bool
@@ -75,7 +83,7 @@ class Store:
     def policy(self) -> Policy:
         """Return the policy in force."""
         rows = self._database.rows("SELECT policy FROM policies ORDER BY number DESC LIMIT 1")
-        return Policy.model_validate_json(rows[0]["policy"]) if rows else DEFAULT
+        return _policy(rows[0]["policy"]) if rows else DEFAULT
 
     def add_policy(self, policy: Policy, by: str, at: int) -> None:
         """Put a policy in force."""
@@ -156,9 +164,10 @@ class Store:
         rows = self._database.rows(f"SELECT * FROM moves WHERE {where} ORDER BY number", *values)
         return [Move(**{**dict(row), "done": bool(row["done"])}) for row in rows]
 
-    def add_move(self, request: Request, done: Done, version: str | None, digest: str | None) -> Move:
+    def add_move(self, request: Request, done: Done, what: str) -> Move:
         """Keep where an alias is about to be moved, together with the act on the request."""
-        row = {"model": request.model, "version": version, "digest": digest, "request": request.id}
+        version = request.version if done.act is Act.DEPLOY else None
+        row = {"model": request.model, "version": version, "request": request.id, "what": what}
         with self._database.changed() as change:
             _insert(change, "moves", {**row, "by": done.by, "at": done.at})
             self._do(change, request, done, {})
@@ -169,11 +178,14 @@ class Store:
         with self._database.changed() as change:
             change.execute("UPDATE moves SET done = 1 WHERE number = ?", (move.number,))
 
-    def note_outside(self, move: int, model: str, version: str) -> bool:
-        """Keep that an alias was found elsewhere than `move` put it; False if that is known already."""
+    def outside(self) -> set[tuple[int, str, str]]:
+        """Return which aliases were found where no move (0: none at all) had put them: move, model, version."""
+        return {(row[0], row[1], row[2]) for row in self._database.rows("SELECT move, model, version FROM outside")}
+
+    def add_outside(self, move: int, model: str, version: str) -> None:
+        """Keep that an alias was found elsewhere than a move had put it."""
         with self._database.changed() as change:
-            sql = "INSERT OR IGNORE INTO outside VALUES (?, ?, ?)"
-            return change.execute(sql, (move, model, version)).rowcount == 1
+            _insert(change, "outside", {"move": move, "model": model, "version": version})
 
     def _do(self, change: sqlite3.Connection, request: Request, done: Done, columns: Mapping[str, Any]) -> None:
         row = {"request": request.id, "act": done.act.value, "state": done.state.value, "by": done.by, "at": done.at}
@@ -185,21 +197,20 @@ class Store:
     def _request(self, row: sqlite3.Row) -> Request:
         sql = "SELECT kind, sha256, size, by, at FROM evidence WHERE request = ? ORDER BY at, kind"
         evidence = tuple(Attached(Kind(it[0]), *it[1:]) for it in self._database.rows(sql, row["id"]))
-        return Request(
-            id=row["id"],
-            model=row["model"],
-            version=row["version"],
-            digest=row["digest"],
-            risk=Risk(row["risk"]),
-            policy=Policy.model_validate_json(row["policy"]),
-            state=State(row["state"]),
-            authors=frozenset(json.loads(row["authors"])),
-            by=row["by"],
-            drafted=row["drafted"],
-            due=row["due"],
-            emergency=row["emergency"],
-            evidence=evidence,
-        )
+        try:
+            told = {"risk": Risk(row["risk"]), "state": State(row["state"]), "policy": _policy(row["policy"])}
+            authors = frozenset(json.loads(row["authors"]))
+        except (ValueError, TypeError):
+            raise StoreBroken(f"The request {row['id']} in the store was changed. Restore it from a backup.") from None
+        plain = {name: row[name] for name in ("id", "model", "version", "digest", "by", "drafted", "due", "emergency")}
+        return Request(**plain, **told, authors=authors, evidence=evidence)
+
+
+def _policy(text: str) -> Policy:
+    try:
+        return Policy.model_validate_json(text)
+    except ValueError:
+        raise StoreBroken("A policy in the store was changed. Restore it from a backup.") from None
 
 
 def _insert(change: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:

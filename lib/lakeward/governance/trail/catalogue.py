@@ -30,6 +30,7 @@ _KINDS = {
     "governance.approval": Kind.APPROVAL,
     "governance.audit": Kind.AUDIT,
     "governance.backup": Kind.BACKUP,
+    "governance.evidence": Kind.APPROVAL,
     "governance.heartbeat": Kind.HEARTBEAT,
     "governance.key": Kind.CONFIGURATION,
     "governance.login": Kind.LOGIN,

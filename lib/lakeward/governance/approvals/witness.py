@@ -1,0 +1,70 @@
+"""What the audit trail tells of policy and requests: it is believed, not a file that anybody may change."""
+
+from typing import Any
+
+from lakeward.governance.approvals.errors import PolicyRefused, Voided
+from lakeward.governance.approvals.policy import DEFAULT, Policy
+from lakeward.governance.approvals.requests import Request
+from lakeward.governance.trail.errors import NoSuchEvent
+from lakeward.governance.trail.query import query
+from lakeward.governance.trail.sink import trail_here
+
+CHANGED = "governance.policy.changed"
+DRAFTED = "governance.approval.drafted"
+
+
+def confirmed(policy: Policy) -> Policy:
+    """Return the policy that the store has in force, if the trail tells the same.
+
+    Raises
+    ------
+    PolicyRefused
+        If it tells another.
+    """
+    told = _events(CHANGED)
+    if policy.sha256 != (told[-1]["object"].partition("/")[2] if told else DEFAULT.sha256):
+        raise PolicyRefused(
+            "The policy in the store is not the one that the audit trail tells of. "
+            "Put the right one in force: lakeward models policy --file."
+        )
+    return policy
+
+
+def told(request: Request) -> dict[str, Any]:
+    """Return what is recorded of a request when it is drafted, and does not change."""
+    return {
+        "request": request.id,
+        "risk": request.risk.value,
+        "digest": request.digest,
+        "policy": request.policy.sha256,
+        "authors": sorted(request.authors),
+    }
+
+
+def confirm(request: Request) -> None:
+    """Make sure that a request is about what it was about when it was drafted.
+
+    Raises
+    ------
+    Voided
+        If the trail tells otherwise, or does not know it.
+    """
+    if not any(told(request).items() <= it["details"].items() for it in _events(DRAFTED, object_=request.object)):
+        what = f"The request {request.id} about {request.model} {request.version}"
+        raise Voided(f"{what} is not as the audit trail tells that it was drafted. Restore the store from a backup.")
+
+
+def events(model: str) -> list[dict[str, Any]]:
+    """Return what was approved, signed and promoted of a model, oldest first."""
+    about = (f"model/{model}", f"model/{model}/")
+    found = _events("approval", "signature", "promotion")
+    return [it for it in found if it["object"] == about[0] or it["object"].startswith(about[1])]
+
+
+def _events(*types: str, object_: str = "") -> list[dict[str, Any]]:
+    try:
+        with trail_here().view() as view:
+            found = query(view, types=types, object=object_) if object_ else query(view, types=types)
+    except NoSuchEvent:
+        return []
+    return sorted(found, key=lambda event: int(event["sequence"]))

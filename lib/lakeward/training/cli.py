@@ -1,0 +1,321 @@
+"""The commands ``lakeward models ...``: from the draft of a request to the model in use; who acts, signs."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lakeward.governance.approvals.evidence import Kind
+from lakeward.governance.approvals.policy import Risk
+from lakeward.workspace.console import Json, print_either, print_json, print_records, print_rows
+
+if TYPE_CHECKING:
+    from lakeward.governance.approvals.requests import Login, Request
+    from lakeward.governance.people.people import People
+    from lakeward.training.registry import Registry
+
+Model = Annotated[str, typer.Argument(help="The model's name in MLflow.")]
+Version = Annotated[str, typer.Argument(help="Its version there.")]
+By = Annotated[str, typer.Option("--by", help="Identity of who does it; the password is asked for.")]
+Reason = Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")]
+RiskOption = Annotated[Risk, typer.Option(help="What a wrong answer of it may do to a patient.")]
+
+app = typer.Typer(no_args_is_help=True, help="Models: evidence, review, approval, the version in use.")
+
+
+@app.command()
+def policy(
+    file: Annotated[Path | None, typer.Option(help="A policy (YAML) to put in force.")] = None,
+    by: Annotated[str, typer.Option("--by", help="Who puts it in force; the password is asked for.")] = "",
+    json: Json = False,
+) -> None:
+    """Show the policy of approvals that is in force, or put another in force for what is drafted from then on.
+
+    Example: lakeward models policy --file jobs/approval_policy.yml --by bob
+    """
+    import yaml
+
+    from lakeward.governance.approvals.policy import load
+    from lakeward.governance.approvals.witness import confirmed
+
+    approvals = _registry().approvals
+    if file:
+        new = load(file)
+        approvals.change_policy(_login(approvals.people, by), new)
+    now = confirmed(approvals.store.policy())
+    told = now.model_dump(mode="json")
+    text = yaml.safe_dump(told, sort_keys=False)
+    print_either({"sha256": now.sha256, "policy": told}, json, f"# {now.sha256}\n{text}")
+
+
+@app.command()
+def register(
+    model: Model,
+    source: Annotated[str, typer.Argument(help="MLflow's address of it: models:/<id>, runs:/<run>/model.")],
+    by: By,
+    json: Json = False,
+) -> None:
+    """Register a model that was logged, under the name of its author, who can't approve it then.
+
+    Example: lakeward models register nodules runs:/1f0c.../model --by dan
+    """
+    registry = _registry()
+    version = registry.register(_login(registry.approvals.people, by), model, source)
+    print_either({"model": model, "version": version}, json, f"It is {model} {version}.")
+
+
+@app.command()
+def draft(model: Model, version: Version, risk: RiskOption, by: By, json: Json = False) -> None:
+    """Begin a request that a version be used, under the policy in force.
+
+    Example: lakeward models draft nodules 7 --risk high --by dan
+    """
+    registry = _registry()
+    login = _login(registry.approvals.people, by)
+    _say(registry.approvals.draft(login, model, version, risk), json)
+
+
+@app.command()
+def attach(
+    model: Model,
+    version: Version,
+    kind: Annotated[Kind, typer.Argument(help="What it is evidence of.")],
+    file: Annotated[Path, typer.Argument(help="The file; a copy is kept. Nothing of a patient in it.", exists=True)],
+    by: By,
+    json: Json = False,
+) -> None:
+    """Attach evidence; approvals that were given without it are void then.
+
+    Example: lakeward models attach nodules 7 metrics metrics.json --by dan
+    """
+    registry = _registry()
+    login = _login(registry.approvals.people, by)
+    _say(registry.approvals.attach(login, model, version, kind, file), json)
+
+
+@app.command()
+def submit(model: Model, version: Version, by: By, json: Json = False) -> None:
+    """Submit a request: from now on it must be decided within the days of review that the policy gives it.
+
+    Example: lakeward models submit nodules 7 --by dan
+    """
+    registry = _registry()
+    _say(registry.approvals.submit(_login(registry.approvals.people, by), model, version), json)
+
+
+@app.command()
+def review(model: Model, version: Version, by: By, json: Json = False) -> None:
+    """Sign that you have reviewed a version and its evidence; the first to do so takes the request into review.
+
+    Example: lakeward models review nodules 7 --by ann
+    """
+    registry = _registry()
+    _say(registry.approvals.review(_login(registry.approvals.people, by), model, version), json)
+
+
+@app.command()
+def approve(model: Model, version: Version, by: By, json: Json = False) -> None:
+    """Sign that a version may be used; it may, once as many have signed as the policy asks for.
+
+    Example: lakeward models approve nodules 7 --by ann
+    """
+    registry = _registry()
+    _say(registry.approvals.approve(_login(registry.approvals.people, by), model, version), json)
+
+
+@app.command()
+def reject(model: Model, version: Version, reason: Reason, by: By, json: Json = False) -> None:
+    """Sign that a version must not be used.
+
+    Example: lakeward models reject nodules 7 --reason "Misses small nodules" --by ann
+    """
+    registry = _registry()
+    _say(registry.approvals.reject(_login(registry.approvals.people, by), model, version, reason), json)
+
+
+@app.command()
+def withdraw(model: Model, version: Version, reason: Reason, by: By, json: Json = False) -> None:
+    """Withdraw a request.
+
+    Example: lakeward models withdraw nodules 7 --reason "Trained anew" --by dan
+    """
+    registry = _registry()
+    _say(registry.approvals.withdraw(_login(registry.approvals.people, by), model, version, reason), json)
+
+
+@app.command()
+def promote(model: Model, version: Version, by: By, json: Json = False) -> None:
+    """Make an approved version the champion, which is the one in use.
+
+    Example: lakeward models promote nodules 7 --by eve
+    """
+    registry = _registry()
+    _say(registry.promote(_login(registry.approvals.people, by), model, version), json)
+
+
+@app.command()
+def rollback(
+    model: Model,
+    reason: Reason,
+    by: By,
+    to: Annotated[str | None, typer.Option("--to", help="Which former champion; the one before if not given.")] = None,
+    json: Json = False,
+) -> None:
+    """Make a former champion the champion again.
+
+    Example: lakeward models rollback nodules --reason "Misses small nodules" --by eve
+    """
+    registry = _registry()
+    _say(registry.rollback(_login(registry.approvals.people, by), model, reason, to), json)
+
+
+@app.command()
+def retire(model: Model, version: Version, reason: Reason, by: By, json: Json = False) -> None:
+    """Take a version out of use for good; if it is the champion, there is none then.
+
+    Example: lakeward models retire nodules 7 --reason "Scanner replaced" --by eve
+    """
+    registry = _registry()
+    _say(registry.retire(_login(registry.approvals.people, by), model, version, reason), json)
+
+
+@app.command()
+def emergency(
+    model: Model,
+    version: Version,
+    reason: Reason,
+    by: By,
+    with_: Annotated[list[str], typer.Option("--with", help="Who signs, too, and may approve; may be given again.")],
+    risk: RiskOption = Risk.HIGH,
+    json: Json = False,
+) -> None:
+    """Make a version the champion that can't wait for its approval; its review, after the fact, has a deadline.
+
+    Example: lakeward models emergency nodules 7 --reason "Champion fails on the new scanner" --by eve --with ann
+    """
+    registry = _registry()
+    people = registry.approvals.people
+    logins = [_login(people, user) for user in (by, *with_)]
+    _say(registry.emergency(logins, model, version, risk, reason), json)
+
+
+@app.command("list")
+def list_models(json: Json = False) -> None:
+    """List what was asked for, of each version the newest request, and which versions are in use.
+
+    Example: lakeward models list
+    """
+    registry = _registry()
+    latest = {(it.model, it.version): it for it in registry.approvals.store.requests()}
+    champions = registry.champions()
+    print_rows([_told(registry, it, champions) for it in latest.values()], json)
+
+
+@app.command()
+def status(model: Model, version: Version, json: Json = False) -> None:
+    """Show how far a version is: request, evidence, signatures, and what MLflow has of it.
+
+    Example: lakeward models status nodules 7
+    """
+    from lakeward.governance.approvals.facts import facts_of
+
+    registry = _registry()
+    facts = facts_of(model, version, registry.approvals)
+    evidence: list[Any] = [{"kind": it.kind, "sha256": it.sha256, "fault": it.fault} for it in facts.evidence]
+    signed = [
+        {
+            "by": it.signature.signer,
+            "name": it.signature.name,
+            "meaning": it.signature.meaning.value,
+            "at": it.signature.time,
+            "stands": it.stands,
+        }
+        for it in facts.signatures
+    ]
+    request = facts.request
+    head = (
+        _told(registry, request, registry.champions())
+        if request
+        else {"model": model, "version": version, "state": "none"}
+    )
+    as_asked = request.digest == facts.digest if request else None
+    head |= {"artefact": facts.digest, "artefact as asked": as_asked, "metrics": facts.metrics}
+    if json:
+        print_json({**head, "evidence": evidence, "signatures": signed})
+        return
+    print_records([head], as_json=False)
+    for rows in filter(None, (evidence, signed)):
+        print_rows(rows, as_json=False)
+        typer.echo()
+
+
+@app.command()
+def history(model: Model, json: Json = False) -> None:
+    """List what was done to a model, by whom, from the audit trail; refused tries, too.
+
+    Example: lakeward models history nodules
+    """
+    from lakeward.governance.approvals.witness import events
+
+    shown = ("recorded", "type", "object", "outcome", "actor", "reason")
+    found = events(model)
+    print_rows(found if json else [{name: it[name] for name in shown} for it in found], json)
+
+
+@app.command()
+def check(json: Json = False) -> None:
+    """Check that the champions are those that were approved; ends with 1 if one is not, or a review is overdue.
+
+    Example: lakeward models check
+    """
+    found = _registry().drift()
+    print_rows([it._asdict() for it in found], json) if found or json else typer.echo("All as approved.")
+    if found:
+        raise typer.Exit(1)
+
+
+def _registry() -> "Registry":
+    from lakeward.training.registry import Registry
+
+    return Registry()
+
+
+def _login(people: "People", user: str) -> "Login":
+    from lakeward.governance.approvals.requests import Login
+    from lakeward.governance.people.cli import _ask, _code
+
+    if not user:
+        raise typer.BadParameter("say who does it: --by USER")
+    return Login(user, _ask(f"Password of {user}: "), _code(people, user))
+
+
+def _told(registry: "Registry", request: "Request", champions: dict[str, str]) -> dict[str, Any]:
+    from lakeward.governance.approvals.machine import State
+    from lakeward.governance.approvals.quorum import approvers, lack
+
+    approvals = registry.approvals
+    now = approvals.people.now()
+    deciding = request.state_at(now) in (State.IN_REVIEW, State.EMERGENCY)
+    return {
+        "model": request.model,
+        "version": request.version,
+        "state": request.state_at(now).value,
+        "champion": champions.get(request.model) == request.version,
+        "risk": request.risk.value,
+        "request": request.id,
+        "due": request.due and datetime.fromtimestamp(request.due, UTC),
+        "overdue": request.overdue(now),
+        "lacks": ", ".join(
+            filter(None, [*request.missing(), lack(request, approvers(approvals.people, request)) if deciding else ""])
+        ),
+    }
+
+
+def _say(request: "Request", json: bool) -> None:
+    registry = _registry()
+    told = _told(registry, request, registry.champions())
+    due = f", to be decided by {told['due']:%Y-%m-%d %H:%M} UTC" if told["due"] and told["lacks"] else ""
+    lacks = f"; it lacks {told['lacks']}" if told["lacks"] else ""
+    what = ", the champion" if told["champion"] else ""
+    print_either(told, json, f"{request.model} {request.version}: {told['state']}{what}{lacks}{due}.")

@@ -1,0 +1,292 @@
+"""From the draft of a request to its decision: who may do what when, and what makes it void."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from approving import EVERY_KIND, NAME, PASSWORD, Models, login
+from lakeward.governance.approvals.approvals import Approvals
+from lakeward.governance.approvals.errors import EvidenceBroken, NotNow, RequestRefused, StoreBroken, Voided
+from lakeward.governance.approvals.evidence import Kind
+from lakeward.governance.approvals.machine import TABLE, Act, State, after
+from lakeward.governance.approvals.policy import Risk
+from lakeward.governance.approvals.requests import DAY_S, Login, Request
+from lakeward.governance.people.errors import NotAllowed, NotLetIn
+from lakeward.governance.people.roles import Role
+from lakeward.workspace.errors import EventNotRecorded
+from lakeward.workspace.events import Event, use_sink
+from recorded import recorded
+
+InReview = Callable[..., Request]
+
+
+def _state(approvals: Approvals, request: Request) -> State:
+    return approvals.store.latest(NAME, request.version).state
+
+
+def _forge(home: Path, sql: str) -> None:
+    with closing(sqlite3.connect(home / "governance" / "approvals.sqlite")) as store, store:
+        store.execute(sql)
+
+
+def test_what_the_table_does_not_have_is_refused_by_name() -> None:
+    assert after(State.DRAFT, Act.SUBMIT) is State.SUBMITTED
+    with pytest.raises(NotNow, match=r"is draft can't be done this to: approve. Possible is attach, submit"):
+        after(State.DRAFT, Act.APPROVE)
+    assert all(TABLE[state] == {} for state in (State.REJECTED, State.EXPIRED, State.VOIDED, State.RETIRED))
+
+
+def test_three_people_approve_a_high_risk_and_one_is_a_clinician(approvals: Approvals, in_review: InReview) -> None:
+    request = in_review(Risk.HIGH)
+    for user in ("bob", "cat", "fay"):
+        assert approvals.approve(login(user), NAME, request.version).state == "in_review", user
+    assert approvals.approve(login("ann"), NAME, request.version).state == "approved"
+    (event,) = recorded("governance.approval.approved")
+    assert event.object == f"model/{NAME}/{request.version}"
+    assert sorted(event.details["approvers"]) == ["ann", "bob", "cat", "fay"]  # type: ignore[arg-type]
+    assert event.details["sha256"] == request.signed.sha256
+
+
+@pytest.mark.parametrize(("risk", "needed"), [(Risk.MEDIUM, ["bob", "cat"]), (Risk.LOW, ["bob"])])
+def test_a_lower_risk_takes_fewer(approvals: Approvals, in_review: InReview, risk: Risk, needed: list[str]) -> None:
+    request = in_review(risk)
+    states = [approvals.approve(login(user), NAME, request.version).state for user in needed]
+    assert states == [*["in_review"] * (len(needed) - 1), "approved"]
+
+
+def test_nobody_approves_their_own_work_twice_or_without_the_role(approvals: Approvals, in_review: InReview) -> None:
+    request = in_review(Risk.MEDIUM)
+    with pytest.raises(NotAllowed, match="own work"):
+        approvals.approve(login("max"), NAME, request.version)  # a quality manager, who registered it
+    with pytest.raises(NotAllowed, match=r"model\.approve"):
+        approvals.approve(login("eve"), NAME, request.version)
+    approvals.approve(login("bob"), NAME, request.version)
+    with pytest.raises(NotNow, match="already"):
+        approvals.approve(login("bob"), NAME, request.version)
+    with pytest.raises(NotLetIn):
+        approvals.approve(Login("ann", "not the password"), NAME, request.version)
+    assert _state(approvals, request) is State.IN_REVIEW
+    refused = [event for event in recorded("governance.approval.approved") if event.outcome == "refused"]
+    assert [(event.actor, event.reason) for event in refused] == [("max", "nobody decides on their own work")]
+
+
+def test_who_submits_does_not_approve_though_mlflow_knows_others(approvals: Approvals, models: Models) -> None:
+    version = models.add(author="dan")
+    request = approvals.draft(login("max"), NAME, version, Risk.LOW)
+    assert request.is_by("max")
+    assert request.is_by("dan")
+    assert not request.is_by("bob")
+
+
+def test_an_author_is_known_by_a_mail_address_and_for_good(
+    approvals: Approvals, models: Models, in_review: InReview
+) -> None:
+    request = in_review(Risk.LOW)
+    models.client.set_model_version_tag(NAME, request.version, "lakeward.author", "Bob@example.com")
+    with pytest.raises(NotAllowed, match="own work"):
+        approvals.approve(login("bob"), NAME, request.version)
+    models.client.delete_model_version_tag(NAME, request.version, "lakeward.author")
+    with pytest.raises(NotAllowed, match="own work"):
+        approvals.approve(login("max"), NAME, request.version)
+
+
+def test_who_has_lost_the_role_counts_no_more(approvals: Approvals, in_review: InReview) -> None:
+    request = in_review(Risk.MEDIUM)
+    approvals.approve(login("bob"), NAME, request.version)
+    approvals.people.set_roles(approvals.people.find("root"), "bob", [Role.DATA_SCIENTIST])
+    assert approvals.approve(login("cat"), NAME, request.version).state == "in_review"
+    assert approvals.approve(login("ann"), NAME, request.version).state == "approved"
+
+
+def test_evidence_is_asked_for_at_submission(approvals: Approvals, models: Models, tmp_path: Path) -> None:
+    version = models.add()
+    approvals.draft(login("dan"), NAME, version, Risk.LOW)
+    (tmp_path / "metrics.json").write_text('{"auc": 0.97}')
+    (tmp_path / "empty").touch()
+    approvals.attach(login("dan"), NAME, version, Kind.METRICS, tmp_path / "metrics.json")
+    with pytest.raises(RequestRefused, match="data_lineage"):
+        approvals.submit(login("dan"), NAME, version)
+    with pytest.raises(RequestRefused, match="is empty"):
+        approvals.attach(login("dan"), NAME, version, Kind.DATA_LINEAGE, tmp_path / "empty")
+    with pytest.raises(RequestRefused, match="can't be read"):
+        approvals.attach(login("dan"), NAME, version, Kind.DATA_LINEAGE, tmp_path / "nowhere")
+    assert len(list(approvals.evidence.folder.iterdir())) == 1
+    with pytest.raises(NotAllowed):
+        approvals.attach(Login("root", PASSWORD), NAME, version, Kind.METRICS, tmp_path / "empty")
+
+
+def test_evidence_that_was_changed_or_is_gone_stops_each_decision(approvals: Approvals, in_review: InReview) -> None:
+    request = in_review(Risk.LOW)
+    kept = approvals.evidence.path(request.evidence[0].sha256)
+    told = kept.read_bytes()
+    kept.chmod(0o600)
+    kept.write_bytes(told + b" ")
+    with pytest.raises(EvidenceBroken, match="was changed"):
+        approvals.approve(login("bob"), NAME, request.version)
+    kept.unlink()
+    with pytest.raises(EvidenceBroken, match="is gone"):
+        approvals.approve(login("bob"), NAME, request.version)
+    kept.write_bytes(told)
+    approvals.approve(login("bob"), NAME, request.version)
+    kept.unlink()
+    with pytest.raises(EvidenceBroken):
+        approvals.permitted(NAME, request.version)
+
+
+def test_new_evidence_voids_approvals_which_are_asked_for_anew(
+    approvals: Approvals, in_review: InReview, tmp_path: Path
+) -> None:
+    request = in_review(Risk.MEDIUM)
+    approvals.approve(login("bob"), NAME, request.version)
+    (tmp_path / "more").write_text("a second hospital")
+    approvals.attach(login("ann"), NAME, request.version, Kind.CLINICAL_VALIDATION, tmp_path / "more")
+    (event,) = recorded("governance.approval.voided")
+    assert event.details["approvers"] == ["bob"]
+    assert approvals.approve(login("cat"), NAME, request.version).state == "in_review"
+    assert approvals.approve(login("bob"), NAME, request.version).state == "approved", "on what it is now"
+
+
+def test_another_artefact_voids_the_request(approvals: Approvals, models: Models, in_review: InReview) -> None:
+    request, approved = in_review(Risk.MEDIUM), in_review(Risk.LOW)
+    approvals.approve(login("bob"), NAME, request.version)
+    approvals.approve(login("bob"), NAME, approved.version)
+    for version in (request.version, approved.version):
+        models.change(version)
+    with pytest.raises(Voided, match="artefact changed"):
+        approvals.approve(login("ann"), NAME, request.version)
+    with pytest.raises(Voided, match="artefact changed"):
+        approvals.permitted(NAME, approved.version)
+    assert _state(approvals, request) is _state(approvals, approved) is State.VOIDED
+    assert len(recorded("governance.approval.voided")) == 2
+    assert approvals.draft(login("dan"), NAME, request.version, Risk.LOW).digest != request.digest
+
+
+def test_a_file_that_mlflow_adds_when_it_loads_a_model_is_no_change(
+    approvals: Approvals, models: Models, in_review: InReview
+) -> None:
+    request = in_review(Risk.LOW)
+    source = models.client.get_model_version(NAME, request.version).source
+    (Path(source or "") / "registered_model_meta").write_text("model_name: nodules")
+    assert approvals.approve(login("bob"), NAME, request.version).state == "approved"
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("UPDATE requests SET state = 'approved'", "more to approve"),
+        ("UPDATE requests SET state = 'deployed', risk = 'low'", "audit trail"),
+        ("UPDATE requests SET state = 'emergency', emergency = 'quick'", "signatures are needed"),
+        ("UPDATE requests SET state = 'approved', policy = replace(policy, '\"approvers\":3', '\"approvers\":1')",
+         "audit trail"),
+        ("UPDATE requests SET state = 'approved', authors = '[]'", "audit trail"),
+        ("UPDATE requests SET policy = '{}'", "was changed"),
+        ("UPDATE requests SET risk = 'none'", "was changed"),
+    ],
+)  # fmt: skip
+def test_what_is_written_into_the_store_approves_nothing(
+    approvals: Approvals, in_review: InReview, home: Path, sql: str, told: str
+) -> None:
+    request = in_review(Risk.HIGH)
+    approvals.approve(login("ann"), NAME, request.version)
+    _forge(home, sql)
+    with pytest.raises((Voided, StoreBroken), match=told):
+        approvals.permitted(NAME, request.version)
+
+
+def test_a_review_that_takes_too_long_expires(approvals: Approvals, in_review: InReview, clock: object) -> None:
+    request = in_review(Risk.LOW)
+    clock.seconds += 3 * DAY_S + 1  # type: ignore[attr-defined]
+    assert request.state_at(approvals.people.now()) is State.EXPIRED, "also before anybody notices"
+    with pytest.raises(NotNow, match="expired"):
+        approvals.approve(login("bob"), NAME, request.version)
+    (event,) = recorded("governance.approval.expired")
+    assert event.actor == "lakeward"
+    assert approvals.expire() == []
+
+
+def test_one_who_rejects_is_enough_and_a_new_request_can_follow(approvals: Approvals, in_review: InReview) -> None:
+    request = in_review(Risk.HIGH)
+    approvals.approve(login("bob"), NAME, request.version)
+    with pytest.raises(NotAllowed, match="own work"):
+        approvals.reject(login("max"), NAME, request.version, "Not mine")
+    assert approvals.reject(login("ann"), NAME, request.version, "Misses small nodules").state == "rejected"
+    with pytest.raises(NotNow, match="rejected"):
+        approvals.approve(login("cat"), NAME, request.version)
+    again = approvals.draft(login("dan"), NAME, request.version, Risk.HIGH)
+    assert again.signed != request.signed, "so that no signature on the one is on the other"
+    with pytest.raises(NotNow, match="already, draft"):
+        approvals.draft(login("dan"), NAME, request.version, Risk.LOW)
+    assert approvals.withdraw(login("dan"), NAME, request.version, "Trained anew").state == "withdrawn"
+
+
+def test_what_is_not_there_can_not_be_asked_for(approvals: Approvals, models: Models) -> None:
+    for model, version in ((NAME, "7"), ("other", "1"), (NAME, "x")):
+        with pytest.raises(RequestRefused, match="has no version"):
+            approvals.draft(login("dan"), model, version, Risk.LOW)
+    with pytest.raises(RequestRefused, match="There is no request"):
+        approvals.approve(login("bob"), NAME, "7")
+
+
+def test_a_link_in_an_artefact_is_refused(approvals: Approvals, models: Models, tmp_path: Path) -> None:
+    version = models.add()
+    source = models.client.get_model_version(NAME, version).source
+    (Path(source or "") / "elsewhere").symlink_to(tmp_path)
+    with pytest.raises(RequestRefused, match="link"):
+        approvals.draft(login("dan"), NAME, version, Risk.LOW)
+
+
+def test_who_was_killed_after_signing_approves_by_trying_again(approvals: Approvals, in_review: InReview) -> None:
+    request = in_review(Risk.LOW)
+    with pytest.raises(EventNotRecorded):
+        _with_no_event("governance.approval.approved", lambda: approvals.approve(login("bob"), NAME, request.version))
+    assert _state(approvals, request) is State.IN_REVIEW, "what can't be recorded is not done"
+    assert approvals.approve(login("bob"), NAME, request.version).state == "approved"
+
+
+def test_an_emergency_takes_two_and_a_reason_and_is_reviewed_after_the_fact(
+    approvals: Approvals, models: Models, tmp_path: Path, clock: object
+) -> None:
+    version = models.add()
+    two = [login("eve"), login("ann")]
+    with pytest.raises(RequestRefused, match="has a reason"):
+        approvals.emergency(two, NAME, version, Risk.LOW, " ")
+    with pytest.raises(RequestRefused, match="2 people"):
+        approvals.emergency([two[0], two[0]], NAME, version, Risk.LOW, "Outage")
+    with pytest.raises(NotAllowed, match="own work"):
+        approvals.emergency([two[0], login("max")], NAME, version, Risk.LOW, "Outage")
+    with pytest.raises(NotAllowed, match=r"model\.promote"):
+        approvals.emergency([two[1], login("bob")], NAME, version, Risk.LOW, "Outage")
+    request = approvals.emergency(two, NAME, version, Risk.LOW, "Outage")
+    assert request.state == "emergency"
+    assert approvals.permitted(NAME, version) == request
+    with pytest.raises(RequestRefused, match="needs evidence"):
+        approvals.approve(login("bob"), NAME, version)
+    for kind in EVERY_KIND:
+        (tmp_path / kind).write_text(kind)
+        approvals.attach(login("dan"), NAME, version, kind, tmp_path / kind)
+    assert approvals.permitted(NAME, version).state == "emergency", "evidence that comes later stops nothing"
+    clock.seconds += 3 * DAY_S + 1  # type: ignore[attr-defined]
+    assert approvals.store.latest(NAME, version).overdue(approvals.people.now())
+    assert approvals.approve(login("bob"), NAME, version).state == "deployed"
+    (event,) = recorded("governance.approval.reviewed_after")
+    assert (event.details["decision"], event.details["approvers"]) == ("approved", {"bob": ["quality_manager"]})
+    assert approvals.permitted(NAME, version).state == "deployed"
+
+
+def _with_no_event(type_: str, act: Callable[[], object]) -> None:
+    """Do something while events of a type can't be written."""
+    from lakeward.governance.trail.sink import write
+
+    def sink(event: Event) -> None:
+        if event.type == type_:
+            raise OSError("no space left")
+        write(event)
+
+    before = use_sink(sink)
+    try:
+        act()
+    finally:
+        use_sink(before)

@@ -1,0 +1,81 @@
+"""The policy: data whose faults are told by their fields, in force through a recorded act, for what comes after it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from approving import NAME, Models, login
+from lakeward.governance.approvals.approvals import Approvals
+from lakeward.governance.approvals.errors import PolicyRefused
+from lakeward.governance.approvals.policy import DEFAULT, Policy, Risk, load
+from lakeward.governance.approvals.requests import Request
+from lakeward.governance.people.errors import NotAllowed
+from recorded import recorded
+
+FILE = Path(__file__).parents[3] / "jobs" / "approval_policy.yml"
+
+
+def test_the_file_is_what_is_in_force_with_no_file() -> None:
+    assert load(FILE) == DEFAULT
+    told = [(rule.approvers, rule.review_days) for rule in map(DEFAULT.rule, Risk)]
+    assert told == [(3, 14), (2, 7), (1, 3)]
+    assert [set(DEFAULT.high.evidence) - set(DEFAULT.medium.evidence)] == [{"clinical_validation"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("high.approvers", 0, "high.approvers"),
+        ("medium.review_dyas", 3, "medium.review_dyas"),
+        ("low.evidence", ["metrics", "vibes"], "low.evidence.1"),
+        ("high.among", ["data_scientist"], "data_scientist may not approve"),
+        ("low.among", ["clinical_reviewer", "quality_manager"], "more roles"),
+        ("low.approvers", 4, "higher risk"),
+        ("emergency.signatures", 1, "emergency.signatures"),
+    ],
+)
+def test_what_is_wrong_is_told_by_its_field(tmp_path: Path, path: str, value: object, told: str) -> None:
+    policy = yaml.safe_load(FILE.read_text())
+    part, name = path.split(".")
+    policy[part][name] = value
+    (tmp_path / "policy.yml").write_text(yaml.safe_dump(policy))
+    with pytest.raises(PolicyRefused, match=told):
+        load(tmp_path / "policy.yml")
+
+
+@pytest.mark.parametrize("text", ["high: [", "", "- a\n"])
+def test_what_is_no_policy_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "policy.yml").write_text(text)
+    with pytest.raises(PolicyRefused):
+        load(tmp_path / "policy.yml")
+    with pytest.raises(PolicyRefused, match="can't be read"):
+        load(tmp_path / "other.yml")
+
+
+def _stricter() -> Policy:
+    return DEFAULT.model_copy(update={"low": DEFAULT.low.model_copy(update={"approvers": 2})})
+
+
+def test_another_is_put_in_force_by_who_may_and_holds_for_what_is_drafted_then(
+    approvals: Approvals, models: Models, in_review: Callable[..., Request]
+) -> None:
+    before = in_review(Risk.LOW)
+    with pytest.raises(NotAllowed):
+        approvals.change_policy(login("dan"), _stricter())
+    approvals.change_policy(login("bob"), _stricter())
+    (event,) = recorded("governance.policy.changed")
+    assert (event.actor, event.object) == ("bob", f"policy/{_stricter().sha256}")
+    assert event.details["before"] == DEFAULT.sha256
+    assert approvals.approve(login("bob"), NAME, before.version).state == "approved", "one is enough, as it was"
+    after = in_review(Risk.LOW)
+    assert approvals.approve(login("bob"), NAME, after.version).state == "in_review"
+
+
+def test_one_that_is_only_in_the_store_is_not_believed(approvals: Approvals, models: Models) -> None:
+    approvals.store.add_policy(_stricter(), "mallory", 0)
+    with pytest.raises(PolicyRefused, match="audit trail"):
+        approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)
+    approvals.change_policy(login("bob"), DEFAULT)
+    approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)
