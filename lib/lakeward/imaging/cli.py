@@ -1,6 +1,5 @@
 """Commands of the imaging area."""
 
-import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -116,15 +115,9 @@ def new_key(
 
     Example: lakeward imaging new-key /run/secrets/deid_key
     """
-    from lakeward.workspace.errors import ConfigurationError
+    from lakeward.workspace.secrets import make_key
 
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        raise ConfigurationError(f"{path} exists: a key is never overwritten. Choose another file.") from None
-    except OSError as error:
-        raise ConfigurationError(f"{path} can't be made: {error.strerror}. Choose another file.") from None
-    path.write_text(secrets.token_hex(32) + "\n")
+    make_key(path)
     print_either(
         {"path": str(path)}, json, f"New key in {path}. Use it with LAKEWARD_SECRETS_DIR, or LAKEWARD_DEID_KEY."
     )

@@ -2,6 +2,8 @@
 
 import base64
 import os
+import secrets
+from pathlib import Path
 
 from lakeward.workspace.errors import ConfigurationError, MissingSecret
 from lakeward.workspace.settings import on_databricks, settings
@@ -67,6 +69,23 @@ def secret_key(name: str, at_least: int = 32) -> bytes:
     raise ConfigurationError(
         f"The secret {name} is not {at_least} or more bytes as hex or base64. Make one: openssl rand -hex 32"
     )
+
+
+def make_key(path: Path) -> None:
+    """Write a new key of 32 bytes, as hex, into a file that only its owner can read.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file exists, or can't be made.
+    """
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        raise ConfigurationError(f"{path} exists: a key is never overwritten. Choose another file.") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be made: {error.strerror}. Choose another file.") from None
+    path.write_text(secrets.token_hex(32) + "\n")
 
 
 def _variable(name: str) -> str:

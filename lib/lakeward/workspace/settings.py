@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     smtp_starttls: bool = Field(True, description="Whether to encrypt; the server's certificate is checked.")
     smtp_user: str | None = Field(None, description="Who logs in there, with the secret smtp_password.")
     smtp_from: str | None = Field(None, description="Address that notices come from; smtp_user if not given.")
+    backup_to: str | None = Field(None, description="Where backups lie: a folder, or an address such as s3://bucket/x.")
+    backup_days: int = Field(90, ge=1, description="Days that backups are kept.")
     webhooks: dict[str, HttpUrl] = Field({}, description="Address of each notification destination that jobs name.")
 
     @field_validator("home", "secrets_dir")

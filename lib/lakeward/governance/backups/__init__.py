@@ -1,0 +1,1 @@
+"""Backups of a lakehouse: encrypted, incremental, consistent with each other, and verified."""

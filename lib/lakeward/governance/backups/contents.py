@@ -1,0 +1,219 @@
+"""What a lakehouse holds at one moment, in an order that makes its parts fit each other.
+
+An event is recorded before its deed, and an artifact or a commit is written before a database tells of it. So the
+databases are copied first, then the versions of the tables are fixed and the other files listed, and the audit trail
+is copied last: whatever is in the backup has its event in the backup's trail, and its file.
+
+The log's private key is in the backup where it is a file beside the trail: without it a restored trail could not be
+continued. Secrets are not: they lie outside the lakehouse.
+"""
+
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lakeward.governance.backups.errors import Changed
+from lakeward.governance.backups.manifest import TableState
+from lakeward.governance.trail.store import Store
+from lakeward.workspace.errors import ConfigurationError
+
+TRAIL = "events/trail.sqlite"
+_LEFT_OUT = {"pages", "events/trail.queue", "events/trail.lock"}
+"""What only running programs need: addresses and tokens of theirs, and events that were not acknowledged yet."""
+
+_SCRATCH = ".backup"
+_LOG = "_delta_log"
+_OF_VERSION = re.compile(r"(\d{20})(?:\.(\d{20})\.compacted)?\.")
+_VECTORS = "deletion_vector*.bin"
+_SQLITE = b"SQLite format 3\0"
+_BESIDE_SQLITE = ("-wal", "-shm", "-journal")
+
+
+class Source(NamedTuple):
+    """A file to back up: its path in the lakehouse, and where its bytes are.
+
+    `lasting` are those that nobody changes once they are there, so that one that is gone was removed by somebody.
+    """
+
+    path: str
+    file: Path
+    lasting: bool
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that is to be backed up; see `Manifest` for what the fields are."""
+
+    head: str
+    tables: list[TableState]
+    databases: list[str]
+    folders: list[tuple[str, int]]
+    sources: list[Source]
+
+
+@contextmanager
+def contents(home: Path) -> Iterator[Contents]:
+    """Fix what a lakehouse holds now; what others write from then on is not in it.
+
+    The copies of its databases lie in the lakehouse as long as the block runs.
+
+    Raises
+    ------
+    ConfigurationError
+        If it holds a link: what it leads to would be missing where the backup is restored.
+    Changed
+        If a table's files were removed meanwhile.
+    """
+    scratch = home / _SCRATCH
+    shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
+    scratch.mkdir(mode=0o700)
+    try:
+        yield _fixed(home, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _fixed(home: Path, scratch: Path) -> Contents:
+    copied = {path: _copied(home / path, scratch / path) for path in _databases(home) if path != TRAIL}
+    tables, folders, sources = list[TableState](), list[tuple[str, int]](), list[Source]()
+    for folder, files in _walk(home):
+        path = folder.relative_to(home).as_posix()
+        if path != ".":
+            folders.append((path, folder.stat().st_mode & 0o7777))
+        if files is None:
+            table, found = _table(home, folder)
+            tables.append(table)
+            sources += found
+        else:
+            sources += [
+                Source(file.relative_to(home).as_posix(), file, lasting=False)
+                for file in files
+                if not _is_database(file) and not _is_beside_database(file)
+            ]
+    # One that appeared since is copied now: it is as new as the tables.
+    copied |= {path: _copied(home / path, scratch / path) for path in _databases(home) if path not in copied}
+    sources += [Source(path, file, lasting=True) for path, file in copied.items()]
+    return Contents(_head(copied.get(TRAIL)), tables, sorted(copied), folders, sources)
+
+
+def _walk(home: Path) -> Iterator[tuple[Path, list[Path] | None]]:
+    """Yield each folder with its files, None for a table's."""
+    for name, folders, files in os.walk(home):
+        folder = Path(name)
+        inside = folder.relative_to(home)
+        # Hidden ones are locks and tables that are being made; deeper down they may be part of a model.
+        hidden = len(inside.parts) < 2
+        folders[:] = sorted(
+            it for it in folders if not (hidden and it.startswith(".")) and (inside / it).as_posix() not in _LEFT_OUT
+        )
+        for entry in (*folders, *files):
+            if (folder / entry).is_symlink():
+                raise ConfigurationError(
+                    f"{folder / entry} is a link, and what it leads to would not be backed up. Put that in its place."
+                )
+        if _LOG in folders:
+            folders.clear()
+            yield folder, None
+        else:
+            yield folder, [folder / it for it in sorted(files) if (inside / it).as_posix() not in _LEFT_OUT]
+
+
+def _databases(home: Path) -> list[str]:
+    found = (file for _, files in _walk(home) for file in files or () if _is_database(file))
+    # The trail comes last.
+    return sorted((file.relative_to(home).as_posix() for file in found), key=lambda path: (path == TRAIL, path))
+
+
+def _is_database(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(_SQLITE)) == _SQLITE
+    except FileNotFoundError:
+        return False
+
+
+def _is_beside_database(file: Path) -> bool:
+    ending = next((it for it in _BESIDE_SQLITE if file.name.endswith(it)), None)
+    return ending is not None and _is_database(file.with_name(file.name.removesuffix(ending)))
+
+
+def _copied(file: Path, to: Path) -> Path:
+    """Copy a database as it is at one moment, while others write to it."""
+    to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    address = f"{file.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=60)) as source, closing(sqlite3.connect(to)) as copy:
+        copy.execute("PRAGMA synchronous = OFF")
+        source.backup(copy)
+    to.chmod(file.stat().st_mode & 0o7777)
+    return to
+
+
+def _head(trail: Path | None) -> str:
+    if trail is None:
+        return ""
+    with Store(trail).view() as view:
+        state = view.state()
+    return state.head if state else ""
+
+
+def _table(home: Path, folder: Path) -> tuple[TableState, list[Source]]:
+    """Fix a table at its newest version: the files that this names, and the log up to it.
+
+    ``_last_checkpoint``, a hint that readers do without, may name a later one, so it is left out.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    log = folder / _LOG
+    listed = sorted(path for path in log.rglob("*") if path.is_file())
+    version = max((int(it.stem) for it in listed if re.fullmatch(r"\d{20}\.json", it.name)), default=-1)
+    path = folder.relative_to(home).as_posix()
+    if version < 0:
+        raise Changed(f"The table in {folder} has no version.")
+    try:
+        table = DeltaTable(str(folder), version=version)
+        live = [_inside(folder, uri) for uri in table.file_uris()]
+        rows = _rows(table)
+    except (DeltaError, OSError) as error:
+        raise Changed(f"Version {version} of the table in {folder} can't be read: {type(error).__name__}.") from None
+    files = [*(it for it in listed if _up_to(version, it)), *live, *folder.rglob(_VECTORS)]
+    sources = [Source(it.relative_to(home).as_posix(), it, lasting=True) for it in files]
+    return TableState(path, version, rows), sources
+
+
+def rows_of(folder: Path, version: int) -> int:
+    """Return how many rows a version of a table has, as its files tell."""
+    from deltalake import DeltaTable
+
+    return _rows(DeltaTable(str(folder), version=version))
+
+
+def _rows(table: "object") -> int:
+    import pyarrow as pa
+    from deltalake import QueryBuilder
+
+    engine = QueryBuilder()
+    engine.register("t", table)  # type: ignore[arg-type]
+    counted = pa.RecordBatchReader.from_stream(engine.execute("SELECT count(*) AS n FROM t")).read_all()
+    return int(counted["n"][0].as_py())
+
+
+def _inside(folder: Path, uri: str) -> Path:
+    file = Path(uri.removeprefix("file://"))
+    if not file.is_relative_to(folder):
+        raise ConfigurationError(f"The table in {folder} is a shallow clone: it names files of another. Copy it whole.")
+    return file
+
+
+def _up_to(version: int, file: Path) -> bool:
+    """Whether a file of the log belongs to a version or one before: names begin with the version, in 20 digits."""
+    if file.parent.name == "_sidecars":
+        return True  # of checkpoints; which one's is in those
+    found = _OF_VERSION.match(file.name)
+    return found is not None and int(found[2] or found[1]) <= version

@@ -1,0 +1,181 @@
+"""Making a backup: what the place has already is not sent again, and it counts once its manifest has its name."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+from lakeward.governance.backups.contents import Contents, Source, contents
+from lakeward.governance.backups.errors import BackupDamaged, Changed, WrongKey
+from lakeward.governance.backups.known import CREATED, FAILED, Known, continues, known
+from lakeward.governance.backups.lease import Lease, leased
+from lakeward.governance.backups.manifest import Item, Link, Manifest, new_id
+from lakeward.governance.backups.parallel import each
+from lakeward.governance.backups.sealing import CHUNK, Keys, backup_keys
+from lakeward.governance.backups.vault import CHUNKS, MANIFESTS, PENDING, Vault, chunk_path, vault
+from lakeward.workspace.errors import ConfigurationError, EventNotRecorded, LakewardError
+from lakeward.workspace.events import Event, record
+from lakeward.workspace.progress import progress
+from lakeward.workspace.settings import settings
+
+_TRIES = 3
+
+
+class Made(NamedTuple):
+    """A backup that was made; `sha256` is that of its sealed manifest."""
+
+    manifest: Manifest
+    sha256: str
+
+
+def create() -> Made:
+    """Back up the lakehouse to the place that the settings name.
+
+    If it is killed, there is no such backup, and the next one sends only what is missing.
+
+    Raises
+    ------
+    Busy
+        If backups are being made or removed there.
+    ConfigurationError
+        If the place holds the backups of another lakehouse.
+    """
+    place, keys = vault(), backup_keys()
+    if not settings().home.is_dir():
+        raise ConfigurationError(f"There is no lakehouse in {settings().home} yet.")
+    with leased(place) as lease:
+        try:
+            return _made(place, keys, lease)
+        except EventNotRecorded:
+            raise
+        except LakewardError as error:
+            record(Event(type=FAILED, object="backup", outcome="failure", reason=str(error)))
+            raise
+
+
+def _made(place: Vault, keys: Keys, lease: Lease) -> Made:
+    place.begin()
+    so_far = known()
+    _finish(place, so_far)
+    ids = place.names(MANIFESTS)
+    link, before = _before(place, keys, ids[-1], so_far) if ids else (None, None)
+    for _ in range(_TRIES - 1):
+        try:
+            return _sent(place, keys, lease, link, before)
+        except Changed:
+            continue
+    return _sent(place, keys, lease, link, before)
+
+
+def _sent(place: Vault, keys: Keys, lease: Lease, link: Link | None, before: Manifest | None) -> Made:
+    with contents(settings().home) as found:
+        id_ = new_id(link.id if link else None)
+        sender = _Sender(place, keys, lease, before)
+        items = sender.send(found.sources)
+    return _published(place, keys, _manifest(id_, link, found, sender.sent, items))
+
+
+def _manifest(id_: str, link: Link | None, found: Contents, sent: int, items: list[Item]) -> Manifest:
+    return Manifest(id_, link, found.head, found.tables, found.databases, found.folders, sent, items)
+
+
+def _before(place: Vault, keys: Keys, id_: str, so_far: Known) -> tuple[Link, Manifest | None]:
+    """Return the newest backup, with its manifest if it can be read: what is wrong with it, verification tells."""
+    sealed = place.get(f"{MANIFESTS}/{id_}")
+    try:
+        manifest = Manifest.parse(keys.open_manifest(id_, sealed))
+    except (WrongKey, BackupDamaged):
+        manifest = None
+    if id_ not in so_far.created and not (manifest and continues(manifest)):
+        raise ConfigurationError(
+            f"{place.url} holds backups of another lakehouse, or of a later state of this one: no event here tells of "
+            f"{id_}. Set LAKEWARD_BACKUP_TO to a place of its own."
+        )
+    return Link(id_, sha256(sealed).hexdigest()), manifest
+
+
+def _finish(place: Vault, so_far: Known) -> None:
+    """Give manifests their names that were recorded when their process was killed; the others don't count."""
+    for id_ in place.names(PENDING):
+        sealed = place.get(f"{PENDING}/{id_}")
+        if so_far.created.get(id_) == sha256(sealed).hexdigest():
+            place.put(f"{MANIFESTS}/{id_}", sealed)
+        place.remove(f"{PENDING}/{id_}")
+
+
+def _published(place: Vault, keys: Keys, manifest: Manifest) -> Made:
+    sealed = keys.seal_manifest(manifest.id, manifest.text())
+    place.put(f"{PENDING}/{manifest.id}", sealed)
+    place.flush()
+    made = Made(manifest, sha256(sealed).hexdigest())
+    details = {
+        "manifest": made.sha256,
+        "previous": manifest.previous and list(manifest.previous),
+        "files": len(manifest.items),
+        "bytes": manifest.size,
+        "sent": manifest.sent,
+        "tables": len(manifest.tables),
+        "key": keys.id,
+    }
+    record(Event(type=CREATED, object=f"backup/{manifest.id}", details=details))
+    place.put(f"{MANIFESTS}/{manifest.id}", sealed)
+    place.flush()
+    place.remove(f"{PENDING}/{manifest.id}")
+    return made
+
+
+class _Sender:
+    """Sends the chunks that the place does not have; a file that is as it was in the backup before is not read."""
+
+    def __init__(self, place: Vault, keys: Keys, lease: Lease, before: Manifest | None) -> None:
+        self._place, self._keys, self._lease = place, keys, lease
+        self._there = set(place.names(f"{CHUNKS}/{keys.id}"))
+        self._before = {item.path: item for item in before.items} if before else {}
+        self._lock = Lock()
+        self.sent = 0
+
+    def send(self, sources: Sequence[Source]) -> list[Item]:
+        """Return the files as they were sent, less those that are gone."""
+        items = []
+        with progress("Backing up", len(sources), "file") as bar:
+            for item in each(self._one, sources):
+                bar.advance()
+                items += [item] if item else []
+        return items
+
+    def _one(self, source: Source) -> Item | None:
+        try:
+            return self._item(source.path, source.file)
+        except FileNotFoundError:
+            if source.lasting:
+                raise Changed(f"{source.file} was removed while it was to be backed up. Try again.") from None
+            return None
+
+    def _item(self, path: str, file: Path) -> Item:
+        self._lease.renew()
+        stat = file.stat()
+        now = Item(path, stat.st_size, stat.st_mode & 0o7777, (stat.st_mtime_ns, stat.st_ctime_ns), [])
+        was = self._before.get(path)
+        if was and (was.size, was.changed) == (now.size, now.changed) and self._all_there(was):
+            return was
+        size = 0
+        with file.open("rb", buffering=0) as opened:
+            while chunk := opened.read(CHUNK):
+                now.digests.append(self._send(chunk))
+                size += len(chunk)
+        return now._replace(size=size)
+
+    def _all_there(self, item: Item) -> bool:
+        return all(self._keys.name(digest) in self._there for digest, _ in item.chunks())
+
+    def _send(self, chunk: bytes) -> str:
+        digest = sha256(chunk)
+        name = self._keys.name(digest.digest())
+        if name not in self._there:
+            self._lease.renew()
+            self._place.put(chunk_path(self._keys.id, name), self._keys.seal(name, chunk))
+            with self._lock:
+                self._there.add(name)
+                self.sent += len(chunk)
+        return digest.hexdigest()

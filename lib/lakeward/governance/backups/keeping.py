@@ -1,0 +1,65 @@
+"""How long backups are kept; what no backup needs any more goes with them."""
+
+from datetime import UTC, datetime, timedelta
+
+from lakeward.governance.backups.known import REMOVED
+from lakeward.governance.backups.lease import leased
+from lakeward.governance.backups.manifest import Manifest, moment
+from lakeward.governance.backups.sealing import Keys, backup_keys, key_of
+from lakeward.governance.backups.vault import CHUNKS, MANIFESTS, Vault, chunk_path, vault
+from lakeward.governance.trail.errors import Kept
+from lakeward.governance.trail.keeping import holds
+from lakeward.governance.trail.sink import trail_here
+from lakeward.workspace.events import Event, record
+from lakeward.workspace.settings import settings
+
+
+def due() -> list[str]:
+    """Return the backups whose time is over, less the newest of all."""
+    first = datetime.now(UTC) - timedelta(days=settings().backup_days)
+    return [id_ for id_ in vault().names(MANIFESTS)[:-1] if moment(id_) < first]
+
+
+def remove_old() -> tuple[list[str], int]:
+    """Remove the backups whose time is over, and the chunks that no backup needs; return both, the second counted.
+
+    A chunk goes only if the manifests of its key were all read: those of another key are left with their chunks.
+
+    Raises
+    ------
+    Kept
+        If a legal hold keeps all events: what they tell of is kept, too.
+    BackupDamaged
+        If a manifest that stays can't be read.
+    Busy
+        If a backup is being made.
+    """
+    place, keys = vault(), backup_keys()
+    with leased(place) as lease:
+        old = due()
+        _not_held()
+        for id_ in old:
+            record(Event(type=REMOVED, object=f"backup/{id_}", details={"days": settings().backup_days}))
+            place.remove(f"{MANIFESTS}/{id_}")
+        gone = sorted(set(place.names(f"{CHUNKS}/{keys.id}")) - _needed(place, keys))
+        for name in gone:
+            lease.renew()
+            place.remove(chunk_path(keys.id, name))
+    return old, len(gone)
+
+
+def _not_held() -> None:
+    with trail_here().view() as view:
+        names = [name for name, object_ in holds(view).items() if not object_]
+    if names:
+        raise Kept(f"A legal hold is in force: {', '.join(names)}. No backup was removed.")
+
+
+def _needed(place: Vault, keys: Keys) -> set[str]:
+    found = set[str]()
+    for id_ in place.names(MANIFESTS):
+        sealed = place.get(f"{MANIFESTS}/{id_}")
+        if key_of(id_, sealed) == keys.id:
+            manifest = Manifest.parse(keys.open_manifest(id_, sealed))
+            found.update(keys.name(digest) for digest, _ in manifest.digests())
+    return found

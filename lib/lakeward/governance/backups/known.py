@@ -1,0 +1,76 @@
+"""What the audit trail tells of backups: which were made, with which manifest, and which were removed."""
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from lakeward.governance.backups.manifest import Link, Manifest
+from lakeward.governance.trail.entries import told_by
+from lakeward.governance.trail.errors import NoSuchEvent, NotProven
+from lakeward.governance.trail.merkle import root
+from lakeward.governance.trail.notes import Checkpoint
+from lakeward.governance.trail.sink import trail_here
+from lakeward.governance.trail.store import View
+
+CREATED, REMOVED, FAILED = "governance.backup.created", "governance.backup.removed", "governance.backup.failed"
+
+
+@dataclass(frozen=True)
+class Known:
+    """Backups by their ids.
+
+    Attributes
+    ----------
+    created : dict of str to str
+        SHA-256 of the sealed manifest.
+    vouched : dict of str to str
+        The same, and of those before too: a lakehouse that was restored has no event of what it was restored from.
+    since : date or None
+        First day of the trail.
+    """
+
+    created: dict[str, str] = field(default_factory=dict)
+    vouched: dict[str, str] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    since: date | None = None
+
+
+def known() -> Known:
+    """Read the lakehouse's trail; nothing is known if it has none."""
+    found = Known()
+    try:
+        with trail_here().view() as view:
+            rows = view.select("kind = 'backup' AND type IN (?, ?)", [CREATED, REMOVED])
+            first = view.select("sequence = 0")
+    except NoSuchEvent:
+        return found
+    for told in filter(None, map(told_by, rows)):
+        id_, details = told["object"].removeprefix("backup/"), told["details"]
+        if told["type"] == REMOVED:
+            found.removed.add(id_)
+            continue
+        found.created[id_] = found.vouched[id_] = details.get("manifest", "")
+        if before := details.get("previous"):
+            previous = Link(*before)
+            found.vouched.setdefault(previous.id, previous.sha256)
+    began = told_by(first[0]) if first else None
+    since = datetime.fromisoformat(began["recorded"]).date() if began else None
+    return replace(found, since=since)
+
+
+def continues(manifest: Manifest) -> bool:
+    """Whether the lakehouse's trail is the one in a backup, or goes on where that ends."""
+    try:
+        with trail_here().view() as view:
+            return leads_to(view, manifest.head)
+    except NoSuchEvent:
+        return False
+
+
+def leads_to(view: View, head: str) -> bool:
+    """Whether a signed head is one that a trail once had."""
+    state = view.state()
+    try:
+        then, now = Checkpoint.parse(head), Checkpoint.parse(state.head if state else "")
+    except NotProven:
+        return False
+    return then.origin == now.origin and then.size <= now.size and root(then.size, view.subtree) == then.root

@@ -1,0 +1,227 @@
+"""Verification: each day has a backup, each backup is as it was recorded, and the newest can be restored."""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from lakeward.governance.backups.contents import TRAIL, rows_of
+from lakeward.governance.backups.errors import BackupDamaged, WrongKey
+from lakeward.governance.backups.known import FAILED, Known, known, leads_to
+from lakeward.governance.backups.manifest import Manifest, moment
+from lakeward.governance.backups.parallel import each
+from lakeward.governance.backups.restore import write
+from lakeward.governance.backups.sealing import Keys, backup_keys
+from lakeward.governance.backups.vault import MANIFESTS, Vault, chunk_path, vault
+from lakeward.governance.trail import anchors
+from lakeward.governance.trail.errors import NotProven
+from lakeward.governance.trail.notes import Checkpoint
+from lakeward.governance.trail.sink import trail_here
+from lakeward.governance.trail.store import Store
+from lakeward.governance.trail.verify import verify as verify_trail
+from lakeward.workspace.events import Event, record
+from lakeward.workspace.progress import progress
+
+VERIFIED = "governance.backup.verified"
+_MOST = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, and with what: a backup, or a day that has none."""
+
+    what: str
+    detail: str
+
+
+@dataclass
+class Verified:
+    """What was verified, and what was found.
+
+    Attributes
+    ----------
+    bytes : int
+        Bytes of the chunks that were read and hashed, each once.
+    """
+
+    since: date
+    until: date
+    backups: list[str] = field(default_factory=list)
+    restored: str = ""
+    files: int = 0
+    tables: int = 0
+    databases: int = 0
+    bytes: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+def verify(days: int = 7) -> Verified:
+    """Verify the backups of so many days, today included; restore the newest into a scratch place and look at it.
+
+    The result is recorded as an event, whatever it is.
+
+    Raises
+    ------
+    MissingSecret
+        If the key is not there.
+    PlaceFails
+        If the place of backups can't be read.
+    """
+    place, keys, so_far = vault(), backup_keys(), known()
+    today = datetime.now(UTC).date()
+    done = Verified(today - timedelta(days=days - 1), today)
+    every = place.names(MANIFESTS)
+    ids = [id_ for id_ in every if moment(id_).date() >= done.since]
+    done.findings += _missing(done, ids, so_far)
+    manifests = [it for id_ in ids if (it := _manifest(place, keys, id_, so_far, done.findings))]
+    done.backups = [it.id for it in manifests]
+    done.findings += _chain(manifests, {*every, *so_far.removed})
+    if manifests:
+        _read(place, keys, manifests, done)
+        _restore(place, keys, manifests[-1], done)
+    _tell(done)
+    return done
+
+
+def _missing(done: Verified, ids: Iterable[str], so_far: Known) -> Iterator[Finding]:
+    """Yield days that have no backup, from the trail's first on, and backups that were made and are gone."""
+    there = {moment(id_).date() for id_ in ids}
+    first = max(done.since, so_far.since or done.since)
+    for number in range((done.until - first).days + 1):
+        day = first + timedelta(days=number)
+        if day not in there:
+            yield Finding(day.isoformat(), "There is no backup of this day.")
+    for id_ in sorted(so_far.created.keys() - so_far.removed - set(ids)):
+        if moment(id_).date() >= done.since:
+            yield Finding(id_, "The audit trail tells that it was made, but it is not there.")
+
+
+def _manifest(place: Vault, keys: Keys, id_: str, so_far: Known, findings: list[Finding]) -> Manifest | None:
+    try:
+        sealed = place.get(f"{MANIFESTS}/{id_}")
+        if so_far.vouched.get(id_) != sha256(sealed).hexdigest():
+            told = "is not the one that the audit trail tells of" if id_ in so_far.vouched else "is in no event"
+            findings.append(Finding(id_, f"Its manifest {told}."))
+        return Manifest.parse(keys.open_manifest(id_, sealed))
+    except (BackupDamaged, WrongKey) as error:
+        findings.append(Finding(id_, str(error)))
+        return None
+
+
+def _chain(manifests: Iterable[Manifest], accounted: set[str]) -> Iterator[Finding]:
+    """Each backup names the one before, which must be there unless its time was over."""
+    for one in manifests:
+        if one.previous and one.previous.id not in accounted:
+            gone = f"{one.previous.id} came before it and is gone, and no event tells that it was removed."
+            yield Finding(one.id, gone)
+
+
+def _read(place: Vault, keys: Keys, manifests: Sequence[Manifest], done: Verified) -> None:
+    """Read what the newest backup shares with none before: that is read once it is restored."""
+    newest = set(manifests[-1].digests())
+    older: dict[tuple[bytes, int], tuple[str, str]] = {}
+    for manifest in manifests[:-1]:
+        older |= {it: (manifest.id, item.path) for item in manifest.items for it in item.chunks() if it not in newest}
+    damaged = list[Finding]()
+
+    def one(chunk: tuple[bytes, int]) -> None:
+        name = keys.name(chunk[0])
+        try:
+            keys.open(name, place.get(chunk_path(keys.id, name)), *chunk)
+        except BackupDamaged as error:
+            id_, path = older[chunk]
+            damaged.append(_damaged(id_, path, error))
+
+    with progress("Reading", len(older), "chunk") as bar:
+        for _ in each(one, older):
+            bar.advance()
+    done.findings += damaged
+    done.bytes = sum(size for _, size in older)
+
+
+def _damaged(id_: str, path: str, error: BackupDamaged) -> Finding:
+    cure = "Remove that file: the next backup sends it again, if the lakehouse still has it."
+    return Finding(id_, f"{path}: {error} {cure}")
+
+
+def _restore(place: Vault, keys: Keys, manifest: Manifest, done: Verified) -> None:
+    """Restore a backup into a scratch place, and look at what it holds."""
+    done.restored, done.files = manifest.id, len(manifest.items)
+    done.tables, done.databases = len(manifest.tables), len(manifest.databases)
+    done.bytes += manifest.size
+    damaged = list[Finding]()
+    with tempfile.TemporaryDirectory(prefix="lakeward-") as name:
+        folder = Path(name)
+        write(place, keys, manifest, folder, lambda path, error: damaged.append(_damaged(manifest.id, path, error)))
+        found = damaged or [Finding(manifest.id, detail) for detail in faults(manifest, folder)]
+    done.findings += found
+
+
+def faults(manifest: Manifest, folder: Path) -> Iterator[str]:
+    """Yield what is wrong with a lakehouse that was restored: its tables, its databases, its audit trail."""
+    for table in manifest.tables:
+        try:
+            rows = rows_of(folder / table.path, table.version)
+        except Exception as error:  # of two libraries in Rust, which have many
+            yield f"The table {table.name} can't be read: {type(error).__name__}."
+            continue
+        if rows != table.rows:
+            yield f"The table {table.name} has {rows:,} rows, not {table.rows:,}."
+    for path in manifest.databases:
+        yield from (f"The database {path}: {text}" for text in _sqlite_faults(folder / path))
+    if manifest.head and (folder / TRAIL).exists():
+        yield from (f"The audit trail: {text}" for text in _trail_faults(manifest, Store(folder / TRAIL)))
+
+
+def _sqlite_faults(file: Path) -> list[str]:
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            return [text for (text,) in connection.execute("PRAGMA integrity_check(10)") if text != "ok"]
+    except sqlite3.DatabaseError as error:
+        return [type(error).__name__]
+
+
+def _trail_faults(manifest: Manifest, store: Store) -> Iterator[str]:
+    """Verify a restored trail by itself, against the heads that were anchored before, and against the one in use."""
+    with store.view() as view:
+        state = view.state()
+        places = [place for _, place in anchors.places(view)]
+    if state is None or state.head != manifest.head:
+        yield "its head is not the one in the manifest."
+        return
+    size = state.frontier.size
+    heads = {head for place in places for head in anchors.anchored(place) if _size(head) <= size}
+    for it in verify_trail(store, heads).findings:
+        yield f"{it.fault} at event {it.sequence}: {it.detail}"
+    with trail_here().view() as live:
+        if not leads_to(live, manifest.head):
+            yield "the trail in use does not go on where it ends."
+
+
+def _size(head: str) -> int:
+    try:
+        return Checkpoint.parse(head).size
+    except NotProven:
+        return 0  # verification tells what it is
+
+
+def _tell(done: Verified) -> None:
+    found = [f"{it.what}: {it.detail}" for it in done.findings]
+    details = {"since": done.since.isoformat(), "until": done.until.isoformat(), "backups": len(done.backups)}
+    event = Event(
+        type=VERIFIED if done.ok else FAILED,
+        object=f"backup/{done.restored or 'none'}",
+        outcome="success" if done.ok else "failure",
+        reason=" ".join(found[:_MOST]),
+        details={**details, "bytes": done.bytes, "files": done.files, "findings": len(found)},
+    )
+    record(event)
