@@ -1,0 +1,148 @@
+"""What happened in a report's period: accesses, approvals, signatures, the trail itself, backups."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+from lakeward.governance.reports.document import Bars, Section, Table, Text
+from lakeward.governance.reports.stores import Stores, Told
+
+_TOUCH = {"phi_access": "access", "export": "export", "quarantine": "release", "erasure": "erasure", "review": "review"}
+"""Kinds of events on patient data, and what they are called here."""
+
+_HOUR = timedelta(hours=1)
+_MOST = 60
+"""Rows of events that are listed; there may be many more, which `lakeward audit query` lists."""
+
+
+def sections(stores: Stores) -> list[Section]:
+    """Return the parts on what happened in the period."""
+    return [_touches(stores), _approvals(stores), _signatures(stores), _trail(stores), _backups(stores)]
+
+
+def open_findings(stores: Stores) -> list[Section]:
+    """Return what else waits for somebody: objects set aside, and what was refused."""
+    aside = stores.rows("imaging.quarantine", ("reason",), "status = 'open'")
+    counts = Counter(row["reason"] for row in aside or ())
+    reasons = Table(
+        ("Reason", "Objects"), [(it, f"{n:,}") for it, n in sorted(counts.items())], (70, 30), empty="Nothing is open."
+    )
+    refused = Counter((it["type"], it["actor"], it["outcome"]) for it in stores.events if it["outcome"] != "success")
+    rows = [(*what, f"{count:,}") for what, count in sorted(refused.items())]
+    return [
+        Section("Objects set aside", [reasons], level=1),
+        Section(
+            "Refused or failed",
+            [Table(("Event", "Actor", "Outcome", "Times"), rows, (44, 26, 16, 14), empty="Nothing was.")],
+            level=1,
+        ),
+    ]
+
+
+def _touches(stores: Stores) -> Section:
+    found = [event for event in stores.events if event["kind"] in _TOUCH]
+    counts = Counter((_TOUCH[it["kind"]], it["type"], it["actor"], it["outcome"]) for it in found)
+    rows = [(*what, f"{count:,}") for what, count in sorted(counts.items())]
+    days = [day.isoformat() for day in stores.period.days(stores.period.end)]
+    per_day = Counter((_TOUCH[it["kind"]], it["recorded"][:10]) for it in found)
+    words = [word for word in _TOUCH.values() if any(one == word for one, _ in per_day)]
+    series = {word: [per_day[word, day] for day in days] for word in words}
+    table = Table(
+        ("What", "Event", "Actor", "Outcome", "Times"),
+        rows,
+        (13, 40, 21, 14, 12),
+        empty="Nobody touched patient data in the period.",
+    )
+    said = f"{len(found):,} events on patient data, each recorded before it was done. Whose data is not told here."
+    chart = [Bars("Events on patient data, by day", [day[5:] for day in days], series)] if series else []
+    return Section("Access to patient data", [Text(said), table, *chart])
+
+
+def _approvals(stores: Stores) -> Section:
+    found = stores.of("governance.approval.", "training.model.", "governance.policy.")
+    rows = [
+        (
+            _time(it),
+            it["object"],
+            _deed(it),
+            it["actor"],
+            _detail(it, "risk", "alias"),
+        )
+        for it in found
+    ]
+    columns = ("Recorded (UTC)", "Object", "What", "Actor", "Risk, name")
+    return Section(
+        "Approvals and promotions", _listed(columns, rows, (20, 34, 18, 15, 13), "No model went for approval.")
+    )
+
+
+def _signatures(stores: Stores) -> Section:
+    found = stores.of("governance.signature.made")
+    rows = [(_time(it), _short(it["object"]), it["actor"], _detail(it, "meaning"), str(it["sequence"])) for it in found]
+    columns = ("Recorded (UTC)", "Record", "Signer", "Meaning", "Event")
+    return Section("Electronic signatures", _listed(columns, rows, (20, 36, 18, 16, 10), "Nothing was signed."))
+
+
+def _trail(stores: Stores) -> Section:
+    counts = Counter(event["kind"] for event in stores.events)
+    kinds = Table(
+        ("Kind", "Events"), [(kind, f"{n:,}") for kind, n in sorted(counts.items())], (70, 30), empty="No event."
+    )
+    done = stores.verification
+    wrong = [(str(it.fault), f"{it.sequence:,}", it.detail) for it in done.findings] if done else []
+    said = (
+        f"{done.events:,} events were verified against {done.anchors} anchored heads." if done else "There is no trail."
+    )
+    faults = Table(
+        ("Fault", "Event", "How it shows"), wrong[:_MOST], (16, 12, 72), empty="Verification found nothing wrong."
+    )
+    gaps = [
+        (
+            f"{it.since:%Y-%m-%d %H:%M}",
+            f"{it.until:%Y-%m-%d %H:%M}",
+            f"{(it.until - it.since) / _HOUR:,.1f}",
+        )
+        for it in stores.gaps or ()
+    ]
+    silent = _listed(("From (UTC)", "To (UTC)", "Hours"), gaps, (36, 36, 28), "None was longer than an hour.")
+    return Section(
+        "Audit trail: events, integrity, gaps", [kinds, Text(said), faults, Text("Times with no event:"), *silent]
+    )
+
+
+def _backups(stores: Stores) -> Section:
+    found = stores.of("governance.backup.")
+    rows = [(_time(it), it["object"].removeprefix("backup/"), _deed(it), it["outcome"], _size(it)) for it in found]
+    columns = ("Recorded (UTC)", "Backup", "What", "Outcome", "Megabytes")
+    return Section("Backups", _listed(columns, rows, (22, 32, 16, 16, 14), "There was no backup in the period."))
+
+
+def _listed(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], empty: str
+) -> list[Table | Text]:
+    """Return a table of the first rows, and a word on the others."""
+    table = Table(columns, rows[:_MOST], widths, empty=empty)
+    left = len(rows) - _MOST
+    return [table, Text(f"And {left:,} more, which lakeward audit query lists.")] if left > 0 else [table]
+
+
+def _time(event: Told) -> str:
+    return str(event["recorded"])[:16].replace("T", " ")
+
+
+def _deed(event: Told) -> str:
+    return str(event["type"]).rpartition(".")[2].replace("_", " ")
+
+
+def _detail(event: Told, *names: str) -> str:
+    return ", ".join(str(event["details"][name]) for name in names if name in event["details"]) or "-"
+
+
+def _short(name: str) -> str:
+    kind, _, id_ = name.partition("/")
+    return f"{kind}/{id_[:16]}…" if len(id_) > 40 else name
+
+
+def _size(event: Told) -> str:
+    size = event["details"].get("bytes")
+    return f"{size / 1e6:,.1f}" if isinstance(size, int) else "-"

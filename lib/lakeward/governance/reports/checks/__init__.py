@@ -1,0 +1,1 @@
+"""Checks: each looks at the stores, and says what it saw."""

@@ -1,0 +1,24 @@
+"""All checks, run over the same stores."""
+
+from lakeward.governance.reports.checks import backups, care, people, signing, trail
+from lakeward.governance.reports.checks.check import CHECKS, Proof, prove
+from lakeward.governance.reports.stores import Stores
+
+GROUPS = {
+    "Audit trail": trail,
+    "People": people,
+    "Signatures and approvals": signing,
+    "Patient data": care,
+    "Backups": backups,
+}
+"""Where checks stand, by what they look at."""
+
+
+def run(stores: Stores) -> dict[str, Proof]:
+    """Run all checks."""
+    return {name: prove(check, stores) for name, check in CHECKS.items()}
+
+
+def group_of(proof: Proof) -> str:
+    """Return what a check looks at."""
+    return next(name for name, module in GROUPS.items() if module.__name__ == proof.check.look.__module__)

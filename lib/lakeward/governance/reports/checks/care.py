@@ -1,0 +1,61 @@
+"""Checks of patient data in hand: what came in, what was set aside, looked up, and taken out."""
+
+from datetime import timedelta
+
+from lakeward.governance.reports.checks.check import Seen, check, nothing, seen
+from lakeward.governance.reports.stores import Stores
+
+OPEN_DAYS = 30
+
+
+@check("All that came in was stored or set aside: found = known + stored + quarantined in each run that succeeded.")
+def inputs_accounted(stores: Stores) -> Seen:
+    """Add up the runs that the period began."""
+    begin, end = (f"'{at:%Y-%m-%dT%H:%M:%SZ}'" for at in (stores.period.begin, stores.period.end))
+    names = ("run_id", "state", "found", "known", "stored", "quarantined")
+    runs = stores.rows("imaging.runs", names, f"state = 'SUCCESS' AND started_at >= {begin} AND started_at < {end}")
+    if not runs:
+        return nothing("Nothing was ingested in the period.")
+    lost = [it["run_id"] for it in runs if it["found"] != it["known"] + it["stored"] + it["quarantined"]]
+    found, aside = sum(it["found"] for it in runs), sum(it["quarantined"] for it in runs)
+    detail = f"{len(runs)} runs, {found:,} files, {aside:,} set aside, {len(lost)} runs that don't add up"
+    return seen(not lost, detail, runs=runs, wrong=lost)
+
+
+@check(f"Nothing has been set aside for more than {OPEN_DAYS} days with nobody's decision.")
+def quarantine_attended(stores: Stores) -> Seen:
+    """Look for the oldest open entries of the quarantine."""
+    found = stores.rows("imaging.quarantine", ("quarantined_at", "reason"), "status = 'open'")
+    if found is None:
+        return nothing("Nothing was ever ingested.")
+    limit = stores.now - timedelta(days=OPEN_DAYS)
+    old = [it for it in found if it["quarantined_at"].timestamp() < limit.timestamp()]
+    counts: dict[str, int] = {}
+    for entry in found:
+        counts[entry["reason"]] = counts.get(entry["reason"], 0) + 1
+    oldest = min((it["quarantined_at"].date().isoformat() for it in found), default="")
+    return seen(
+        not old, f"{len(found)} open, {len(old)} of them too long", open=counts, too_long=len(old), oldest=oldest
+    )
+
+
+@check("Whoever looked up what a pseudonym stands for had said why.")
+def lookups_reasoned(stores: Stores) -> Seen:
+    """Look for reasons with the period's look-ups; one that was erased by a request counts as given."""
+    found = stores.of("imaging.crosswalk.looked_up")
+    if not found:
+        return nothing("Nobody looked a pseudonym up in the period.")
+    silent = [it["sequence"] for it in found if not it["reason"] and not it["erased"]]
+    detail = f"{len(found)} look-ups by {len({it['actor'] for it in found})} people, {len(silent)} with no reason"
+    return seen(not silent, detail, lookups=[it["sequence"] for it in found], silent=silent)
+
+
+@check("Each withdrawal of a patient's data was done, with the reason recorded.")
+def erasures_done(stores: Stores) -> Seen:
+    """Look at the period's withdrawals."""
+    found = stores.of("imaging.patient.withdrawn")
+    if not found:
+        return nothing("No patient was withdrawn in the period.")
+    undone = [it["sequence"] for it in found if it["outcome"] != "success" or not (it["reason"] or it["erased"])]
+    detail = f"{len(found)} withdrawals, {len(undone)} not done or with no reason"
+    return seen(not undone, detail, withdrawals=[it["sequence"] for it in found], undone=undone)

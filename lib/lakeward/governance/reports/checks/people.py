@@ -1,0 +1,146 @@
+"""Checks of people: who may come in, with what, and who may do what."""
+
+from datetime import UTC, datetime, timedelta
+
+from lakeward.governance.people.people import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
+from lakeward.governance.people.roles import MATRIX, Action
+from lakeward.governance.people.store import Person
+from lakeward.governance.reports.checks.check import Seen, check, nothing, seen
+from lakeward.governance.reports.stores import Stores
+
+IDLE_DAYS = 90
+"""An account that was not used for so long should have been closed (PCI DSS v4.0.1, 8.2.6)."""
+
+_LOCK_S = 30 * 60
+_SIGNS = ("governance.login.succeeded", "governance.user.added", "governance.user.activated")
+_NOBODY = "Nobody was ever added."
+_ARGON = "$argon2id$"
+_APART = (
+    (Action.MANAGE_PEOPLE, Action.APPROVE_MODEL),
+    (Action.MANAGE_PEOPLE, Action.SIGN_REPORT),
+    (Action.SUBMIT_MODEL, Action.APPROVE_MODEL),
+    (Action.PROMOTE_MODEL, Action.APPROVE_MODEL),
+)
+"""What nobody may do both of."""
+
+
+@check("Nobody who manages people, or makes models, may also approve models; nobody manages people and signs reports.")
+def duties_separated(stores: Stores) -> Seen:
+    """Compare the roles of people who may come in with what must be apart."""
+    if not stores.active:
+        return nothing(_NOBODY)
+    both = {one.user: _both(one) for one in stores.active if _both(one)}
+    roles = {one.user: sorted(one.roles) for one in stores.active}
+    return seen(not both, f"{len(roles)} people, {len(both)} with duties that should be apart", roles=roles, both=both)
+
+
+@check("Each action of consequence on patient data was done under an identity of somebody who was added here.")
+def actors_known(stores: Stores) -> Seen:
+    """Compare the actors of the period's accesses, exports, releases and erasures with the people."""
+    kinds = ("phi_access", "export", "quarantine", "erasure")
+    found = [event for event in stores.events if event["kind"] in kinds]
+    if not found:
+        return nothing("Nobody touched patient data in the period.")
+    known = {one.user for one in stores.people.store.people()} if stores.has_people else set()
+    unknown = [event for event in found if event["actor"] not in known]
+    actors = sorted({event["actor"] for event in unknown})
+    detail = f"{len(found)} events, {len(unknown)} of them by {len(actors)} actors who are not known here"
+    return seen(not unknown, detail, events=len(found), unknown=[it["sequence"] for it in unknown], actors=actors)
+
+
+@check(f"No account that may come in was unused for {IDLE_DAYS} days.")
+def accounts_used(stores: Stores) -> Seen:
+    """Compare the last login of people, or when they were added, with the limit."""
+    if not stores.active:
+        return nothing(_NOBODY)
+    first = stores.now - timedelta(days=IDLE_DAYS)
+    signs = stores.since(first.date(), *_SIGNS)
+    seen_lately = {event["object"] for event in signs}
+    idle = sorted(one.user for one in stores.active if one.user not in seen_lately)
+    detail = f"{len(stores.active)} active accounts, {len(idle)} of them unused for {IDLE_DAYS} days"
+    users = [one.user for one in stores.active]
+    return seen(not idle, detail, active=users, idle=idle, since=first.date().isoformat())
+
+
+@check("Each identity was given once, to one person, and no key to sign with is shared.")
+def identities_unique(stores: Stores) -> Seen:
+    """Compare the people with the events that added them, and their keys with each other."""
+    if not stores.has_people:
+        return nothing(_NOBODY)
+    users = [one.user for one in stores.people.store.people()]
+    added = [event["object"] for event in stores.ever("governance.user.added")]
+    twice = sorted({user for user in added if added.count(user) > 1})
+    untold = sorted(set(users) - set(added))
+    keys = [vkey for user in users for vkey, _, _ in stores.people.store.vkeys(user)]
+    detail = f"{len(users)} identities, {len(twice)} given twice, {len(untold)} with no event, {len(keys)} keys"
+    return seen(not twice and not untold and len(set(keys)) == len(keys), detail, twice=twice, untold=untold, keys=keys)
+
+
+@check(f"No password is older than {PASSWORD_DAYS} days.")
+def passwords_fresh(stores: Stores) -> Seen:
+    """Look at when the passwords of people who may come in were set."""
+    if not stores.active:
+        return nothing(_NOBODY)
+    sets = {one.user: datetime.fromtimestamp(one.password_set, UTC) for one in stores.active}
+    old = sorted(user for user, at in sets.items() if stores.now - at > timedelta(days=PASSWORD_DAYS))
+    days = {user: at.date().isoformat() for user, at in sets.items()}
+    return seen(not old, f"{len(sets)} passwords, {len(old)} too old", set=days, too_old=old)
+
+
+@check("Passwords are kept as argon2id hashes only.")
+def passwords_hashed(stores: Stores) -> Seen:
+    """Look at how passwords begin, those of people who were here before included."""
+    if not stores.has_people:
+        return nothing(_NOBODY)
+    everybody = stores.people.store.people()
+    kept = [(one.user, kept) for one in everybody for kept in (one.password, *one.earlier)]
+    plain = sorted({user for user, text in kept if not text.startswith(_ARGON)})
+    detail = f"{len(kept)} passwords of {len(everybody)} people, {len(plain)} people's not hashed so"
+    return seen(not plain, detail, passwords=len(kept), not_hashed=plain)
+
+
+@check("Everybody who may come in has a second factor: one-time codes.")
+def second_factor(stores: Stores) -> Seen:
+    """Look for people with no one-time codes."""
+    if not stores.active:
+        return nothing(_NOBODY)
+    without = sorted(one.user for one in stores.active if one.sealed_totp is None)
+    detail = f"{len(stores.active) - len(without)} of {len(stores.active)} people have one-time codes"
+    return seen(not without, detail, active=[one.user for one in stores.active], without=without)
+
+
+@check(f"{MOST_FAILURES} wrong passwords in a row locked the account, each time.")
+def lockout_works(stores: Stores) -> Seen:
+    """Count each person's failures up to a success or a lock."""
+    tries = stores.of("governance.login.", "governance.user.locked", "governance.user.reset", "governance.user.activated",
+                      "governance.user.password_changed", "governance.user.deactivated")  # fmt: skip
+    logins = [event for event in tries if event["type"].startswith("governance.login.")]
+    if not logins or not stores.has_people:
+        return nothing("Nobody came in, or tried to, in the period.")
+    known = {one.user for one in stores.people.store.people()}
+    counts, beyond = dict[str, int](), dict[str, int]()
+    for event in tries:
+        user = event["object"]
+        wrong = event["type"] == "governance.login.failed"
+        if wrong and (user not in known or "is wrong" not in event["reason"]):
+            continue  # nobody's account, or one that is shut already
+        counts[user] = counts.get(user, 0) + 1 if wrong else 0
+        if counts[user] > MOST_FAILURES:
+            beyond[user] = counts[user]
+    failed = sum(event["type"] == "governance.login.failed" for event in logins)
+    locks = sum(event["type"] == "governance.user.locked" for event in tries)
+    detail = f"{failed} failed logins, {locks} locks, {len(beyond)} accounts that should have been locked"
+    return seen(not beyond, detail, failed=failed, locks=locks, not_locked=beyond)
+
+
+@check("A locked account stays so for 30 minutes or more.")
+def lockout_long(stores: Stores) -> Seen:
+    """Look at what is set."""
+    set_ = f"after {MOST_FAILURES} failures, for {LOCKED_S // 60} minutes"
+    return seen(LOCKED_S >= _LOCK_S, set_, failures=MOST_FAILURES, seconds=LOCKED_S)
+
+
+def _both(person: Person) -> list[str]:
+    return [
+        f"{one} and {other}" for one, other in _APART if person.roles & MATRIX[one] and person.roles & MATRIX[other]
+    ]

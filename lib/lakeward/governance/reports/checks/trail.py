@@ -1,0 +1,93 @@
+"""Checks of the audit trail: whether it is whole, was ever silent, is kept, guarded, and looked at."""
+
+from datetime import date, datetime
+
+from lakeward.governance.reports.checks.check import Seen, check, nothing, seen
+from lakeward.governance.reports.stores import ALLOWED_SILENCE, Stores
+from lakeward.governance.trail.anchors import ANCHORED
+from lakeward.governance.trail.keeping import RETIRED, YEARS, floor
+
+_NO_TRAIL = "No event was ever recorded."
+_REVIEWS = ("governance.audit.reviewed", "governance.audit.verified")
+
+
+@check("Every entry of the audit trail, its chain, its tree and its signed heads are as they were signed.")
+def audit_intact(stores: Stores) -> Seen:
+    """Verify the whole trail, also against the heads that were anchored elsewhere."""
+    done = stores.verification
+    if done is None:
+        return nothing(_NO_TRAIL)
+    findings = [f"{it.fault} at event {it.sequence}: {it.detail}" for it in done.findings]
+    detail = f"{done.events:,} events, {done.anchors} anchored heads, {len(findings)} findings"
+    return seen(not findings, detail, events=done.events, head=done.head, keys=stores.keys, findings=findings)
+
+
+@check("At no time was the audit trail silent for more than an hour; heartbeats count.")
+def audit_continuous(stores: Stores) -> Seen:
+    """Look for gaps between the period's events."""
+    if stores.gaps is None:
+        return nothing(_NO_TRAIL)
+    found = [{"since": _second(it.since), "until": _second(it.until), "after_event": it.after} for it in stores.gaps]
+    longest = max((it.until - it.since for it in stores.gaps), default=ALLOWED_SILENCE)
+    detail = f"{len(found)} gaps" + (f", the longest of {longest.total_seconds() / 3600:,.1f} hours" if found else "")
+    return seen(not found, detail, allowed_minutes=60, gaps=found, until=_second(stores.until))
+
+
+@check("Signed heads of the trail are kept outside of it: all that were, are, and one was added in the period.")
+def audit_anchored(stores: Stores) -> Seen:
+    """Compare what was anchored with what is left of it."""
+    placed = stores.ever(ANCHORED)
+    done = stores.verification
+    if not placed or done is None:
+        return nothing("No head was ever anchored outside the lakehouse.")
+    lost = sorted(it.detail for it in done.findings if "no head is left" in it.detail)
+    now = len(stores.of(ANCHORED))
+    detail = (
+        f"{done.anchors} heads in {len({it['object'] for it in placed})} places, {now} new, {len(lost)} places lost"
+    )
+    return seen(bool(now) and not lost, detail, anchored=[it["sequence"] for it in placed], new=now, lost=lost)
+
+
+@check("Somebody has looked at the audit trail, or had it verified, in the period.")
+def audit_reviewed(stores: Stores) -> Seen:
+    """Look for recorded reviews and verifications."""
+    if not stores.events:
+        return nothing("No event was recorded in the period.")
+    found = [it for it in stores.of(*_REVIEWS) if it["outcome"] == "success"]
+    by = sorted({it["actor"] for it in found})
+    return seen(bool(found), f"{len(found)} reviews by {len(by)} people", events=_numbers(found), by=by)
+
+
+@check(f"No event was deleted before {YEARS} years had passed.")
+def audit_kept(stores: Stores) -> Seen:
+    """Compare each deletion that the trail tells of with the time of keeping."""
+    if stores.verification is None:
+        return nothing(_NO_TRAIL)
+    done = stores.ever(RETIRED)
+    early = [it["sequence"] for it in done if _day(it["details"].get("day")) > floor(_day(it["recorded"][:10]))]
+    unsaid = [it.sequence for it in stores.verification.findings if it.fault in ("deletion", "truncation")]
+    detail = f"{len(done)} deletions, {len(early)} of them too early; {len(unsaid)} that no event tells of"
+    return seen(not early and not unsaid, detail, deletions=_numbers(done), too_early=early, unsaid=unsaid)
+
+
+@check("The folders of the trail, and of people and approvals, are open to their owner alone.")
+def stores_private(stores: Stores) -> Seen:
+    """Look at the modes of the folders, which shut all that is in them."""
+    modes = {folder.name: folder.stat().st_mode & 0o777 for folder in stores.folders if folder.exists()}
+    if not modes:
+        return nothing("There are no such folders.")
+    open_ = sorted(name for name, mode in modes.items() if mode & 0o077)
+    texts = {name: f"{mode:o}" for name, mode in modes.items()}
+    return seen(not open_, f"{len(modes)} folders, {len(open_)} open to others", modes=texts, open=open_)
+
+
+def _numbers(events: list[dict[str, object]]) -> list[object]:
+    return [event["sequence"] for event in events]
+
+
+def _second(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _day(text: object) -> date:
+    return date.fromisoformat(str(text)) if text else date.max
