@@ -70,7 +70,7 @@ def _area(command: str) -> Area | None:
 app = typer.Typer(cls=Roof, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(workspace.doctor)
 app.command()(workspace.settings)
-app.add_typer(workspace.tables, name="tables", help="The lakehouse's tables: list, show, preview, history.")
+app.add_typer(workspace.tables, name="tables", help="The lakehouse's tables: list, show, preview, history, restore.")
 
 
 def _print_version(wanted: bool) -> None:

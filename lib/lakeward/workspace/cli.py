@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeward.workspace.console import Json, print_json, print_records, print_rows
+from lakeward.workspace.console import Json, print_either, print_json, print_records, print_rows
 from lakeward.workspace.errors import TableError
 
 if TYPE_CHECKING:
@@ -118,6 +119,34 @@ def history(context: typer.Context, table: Name, limit: Limit = 20, json: Json =
     from lakeward.workspace import lakehouse
 
     print_rows(lakehouse.history(_find(context, table))[:limit], json)
+
+
+@tables.command()
+def restore(
+    context: typer.Context,
+    table: Name,
+    reason: Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")],
+    version: Annotated[int | None, typer.Option(min=0, help="The version to restore.")] = None,
+    at: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M:%S"], help="A time instead, in UTC.")] = None,
+    json: Json = False,
+) -> None:
+    """Bring a table back to what it was, by a new commit; tables that belong together need it one after the other.
+
+    What was removed for good since, a patient who has withdrawn, can't come back; see lakeward backup for older states.
+
+    Example: lakeward tables restore imaging.runs --version 3 --reason "Ingested twice"
+    """
+    from lakeward.workspace.lakehouse import exists
+    from lakeward.workspace.restoring import restore as bring_back
+
+    found = _find(context, table)
+    if (version is None) == (at is None):
+        raise typer.BadParameter("give --version or --at")
+    if not exists(found):
+        raise TableError(f"{table} does not exist yet: nothing has written it.")
+    done = bring_back(found, reason, version, at and at.replace(tzinfo=UTC))
+    text = f"{table} is as in version {done.version}: {done.rows:,} rows, before {done.rows_before:,}."
+    print_either({"table": table, **done._asdict()}, json, text)
 
 
 def _declared(context: typer.Context) -> "Sequence[Table]":

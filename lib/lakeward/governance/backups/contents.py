@@ -16,12 +16,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakeward.governance.backups.errors import Changed
 from lakeward.governance.backups.manifest import TableState
+from lakeward.governance.trail.errors import NoSuchEvent
+from lakeward.governance.trail.sink import trail_here
 from lakeward.governance.trail.store import Store
 from lakeward.workspace.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 TRAIL = "events/trail.sqlite"
 _LEFT_OUT = {"pages", "events/trail.queue", "events/trail.lock"}
@@ -154,11 +159,18 @@ def _copied(file: Path, to: Path) -> Path:
     return to
 
 
-def _head(trail: Path | None) -> str:
-    if trail is None:
+def trail_in(file: Path) -> Store:
+    """Return a trail that was copied out of its lakehouse."""
+    return Store(file)
+
+
+def _head(copied: Path | None) -> str:
+    """Head of the trail that was copied; of the one in use, where that is not a file."""
+    try:
+        with trail_in(copied).view() if copied else trail_here().view() as view:
+            state = view.state()
+    except NoSuchEvent:
         return ""
-    with Store(trail).view() as view:
-        state = view.state()
     return state.head if state else ""
 
 
@@ -188,18 +200,29 @@ def _table(home: Path, folder: Path) -> tuple[TableState, list[Source]]:
 
 
 def rows_of(folder: Path, version: int) -> int:
-    """Return how many rows a version of a table has, as its files tell."""
+    """Return how many rows a version of a table has, as its files themselves tell, not what its log tells of them."""
+    import pyarrow.parquet as pq
     from deltalake import DeltaTable
 
-    return _rows(DeltaTable(str(folder), version=version))
+    table = DeltaTable(str(folder), version=version)
+    stored: int = sum(pq.read_metadata(_inside(folder, uri)).num_rows for uri in table.file_uris())
+    return stored - sum(kept.count(False) for kept in _vectors(table))
 
 
-def _rows(table: "object") -> int:
+def _vectors(table: "DeltaTable") -> Iterator[list[bool]]:
+    """Yield for each file with a deletion vector which of its rows are there still."""
+    import pyarrow as pa
+
+    for batch in table.deletion_vectors():
+        yield from pa.record_batch(batch)["selection_vector"].to_pylist()
+
+
+def _rows(table: "DeltaTable") -> int:
     import pyarrow as pa
     from deltalake import QueryBuilder
 
     engine = QueryBuilder()
-    engine.register("t", table)  # type: ignore[arg-type]
+    engine.register("t", table)
     counted = pa.RecordBatchReader.from_stream(engine.execute("SELECT count(*) AS n FROM t")).read_all()
     return int(counted["n"][0].as_py())
 

@@ -1,16 +1,17 @@
 """Making a backup: what the place has already is not sent again, and it counts once its manifest has its name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from lakeward.governance.backups.contents import Contents, Source, contents
+from lakeward.governance.backups.contents import Source, contents
 from lakeward.governance.backups.errors import BackupDamaged, Changed, WrongKey
 from lakeward.governance.backups.known import CREATED, FAILED, Known, continues, known
 from lakeward.governance.backups.lease import Lease, leased
-from lakeward.governance.backups.manifest import Item, Link, Manifest, new_id
+from lakeward.governance.backups.manifest import Item, Link, Manifest, new_id, now
 from lakeward.governance.backups.parallel import each
 from lakeward.governance.backups.sealing import CHUNK, Keys, backup_keys
 from lakeward.governance.backups.vault import CHUNKS, MANIFESTS, PENDING, Vault, chunk_path, vault
@@ -29,10 +30,15 @@ class Made(NamedTuple):
     sha256: str
 
 
-def create() -> Made:
+def create(clock: Callable[[], datetime] = now) -> Made:
     """Back up the lakehouse to the place that the settings name.
 
     If it is killed, there is no such backup, and the next one sends only what is missing.
+
+    Parameters
+    ----------
+    clock : callable
+        Tells the time.
 
     Raises
     ------
@@ -46,7 +52,7 @@ def create() -> Made:
         raise ConfigurationError(f"There is no lakehouse in {settings().home} yet.")
     with leased(place) as lease:
         try:
-            return _made(place, keys, lease)
+            return _made(place, keys, lease, clock)
         except EventNotRecorded:
             raise
         except LakewardError as error:
@@ -54,30 +60,25 @@ def create() -> Made:
             raise
 
 
-def _made(place: Vault, keys: Keys, lease: Lease) -> Made:
+def _made(place: Vault, keys: Keys, lease: Lease, clock: Callable[[], datetime]) -> Made:
     place.begin()
     so_far = known()
     _finish(place, so_far)
     ids = place.names(MANIFESTS)
     link, before = _before(place, keys, ids[-1], so_far) if ids else (None, None)
-    for _ in range(_TRIES - 1):
+    sender = _Sender(place, keys, lease, before)
+    for tries in range(_TRIES):
+        id_ = new_id(clock(), link.id if link else None)
         try:
-            return _sent(place, keys, lease, link, before)
+            with contents(settings().home) as found:
+                items = sender.send(found.sources)
         except Changed:
-            continue
-    return _sent(place, keys, lease, link, before)
-
-
-def _sent(place: Vault, keys: Keys, lease: Lease, link: Link | None, before: Manifest | None) -> Made:
-    with contents(settings().home) as found:
-        id_ = new_id(link.id if link else None)
-        sender = _Sender(place, keys, lease, before)
-        items = sender.send(found.sources)
-    return _published(place, keys, _manifest(id_, link, found, sender.sent, items))
-
-
-def _manifest(id_: str, link: Link | None, found: Contents, sent: int, items: list[Item]) -> Manifest:
-    return Manifest(id_, link, found.head, found.tables, found.databases, found.folders, sent, items)
+            if tries == _TRIES - 1:
+                raise
+        else:
+            break
+    fixed = (found.head, found.tables, found.databases, found.folders)
+    return _published(place, keys, Manifest(id_, link, *fixed, sender.sent, items))
 
 
 def _before(place: Vault, keys: Keys, id_: str, so_far: Known) -> tuple[Link, Manifest | None]:

@@ -1,10 +1,11 @@
 """How long backups are kept; what no backup needs any more goes with them."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from lakeward.governance.backups.known import REMOVED
 from lakeward.governance.backups.lease import leased
-from lakeward.governance.backups.manifest import Manifest, moment
+from lakeward.governance.backups.manifest import Manifest, moment, now
 from lakeward.governance.backups.sealing import Keys, backup_keys, key_of
 from lakeward.governance.backups.vault import CHUNKS, MANIFESTS, Vault, chunk_path, vault
 from lakeward.governance.trail.errors import Kept
@@ -14,13 +15,13 @@ from lakeward.workspace.events import Event, record
 from lakeward.workspace.settings import settings
 
 
-def due() -> list[str]:
+def due(clock: Callable[[], datetime] = now) -> list[str]:
     """Return the backups whose time is over, less the newest of all."""
-    first = datetime.now(UTC) - timedelta(days=settings().backup_days)
+    first = clock() - timedelta(days=settings().backup_days)
     return [id_ for id_ in vault().names(MANIFESTS)[:-1] if moment(id_) < first]
 
 
-def remove_old() -> tuple[list[str], int]:
+def remove_old(clock: Callable[[], datetime] = now) -> tuple[list[str], int]:
     """Remove the backups whose time is over, and the chunks that no backup needs; return both, the second counted.
 
     A chunk goes only if the manifests of its key were all read: those of another key are left with their chunks.
@@ -36,7 +37,7 @@ def remove_old() -> tuple[list[str], int]:
     """
     place, keys = vault(), backup_keys()
     with leased(place) as lease:
-        old = due()
+        old = due(clock)
         _not_held()
         for id_ in old:
             record(Event(type=REMOVED, object=f"backup/{id_}", details={"days": settings().backup_days}))

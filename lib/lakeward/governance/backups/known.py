@@ -9,7 +9,7 @@ from lakeward.governance.trail.errors import NoSuchEvent, NotProven
 from lakeward.governance.trail.merkle import root
 from lakeward.governance.trail.notes import Checkpoint
 from lakeward.governance.trail.sink import trail_here
-from lakeward.governance.trail.store import View
+from lakeward.governance.trail.store import View, Wanted
 
 CREATED, REMOVED, FAILED = "governance.backup.created", "governance.backup.removed", "governance.backup.failed"
 
@@ -39,8 +39,8 @@ def known() -> Known:
     found = Known()
     try:
         with trail_here().view() as view:
-            rows = view.select("kind = 'backup' AND type IN (?, ?)", [CREATED, REMOVED])
-            first = view.select("sequence = 0")
+            rows = view.select(Wanted(types=[CREATED, REMOVED]))
+            first = view.select(Wanted(start=0, stop=1))
     except NoSuchEvent:
         return found
     for told in filter(None, map(told_by, rows)):

@@ -122,11 +122,14 @@ class Manifest:
         return cls(**told)
 
 
-def new_id(after: str | None) -> str:
-    """Return an id for now, later than another: two in one second get different ones."""
-    now = datetime.now(UTC)
-    last = moment(after) if after else now.replace(year=1970)
-    return max(now, last.replace(microsecond=0) + _SECOND).strftime(_ID)
+def now() -> datetime:
+    """Return the time, with its zone."""
+    return datetime.now(UTC)
+
+
+def new_id(at: datetime, after: str | None) -> str:
+    """Return the id of a time, later than another: two in one second get different ones."""
+    return max(at, moment(after) + _SECOND if after else at).strftime(_ID)
 
 
 def moment(id_: str) -> datetime:

@@ -15,9 +15,11 @@ from lakeward.governance.backups.manifest import Item, Manifest
 from lakeward.governance.backups.parallel import each
 from lakeward.governance.backups.sealing import Keys, backup_keys
 from lakeward.governance.backups.vault import MANIFESTS, Vault, chunk_path, vault
+from lakeward.governance.trail.catalogue import Kind
 from lakeward.governance.trail.entries import stamp
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.sink import trail_here
+from lakeward.governance.trail.store import Wanted
 from lakeward.workspace.errors import ConfigurationError, LakewardError, StorageFull
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.progress import progress
@@ -200,6 +202,6 @@ def erasures_since(at: datetime) -> int:
     """Return how often something was erased since a time, as the trail tells: all that comes back with a backup."""
     try:
         with trail_here().view() as view:
-            return view.count("kind = 'erasure' AND recorded > ?", [stamp(at)])
+            return len(view.select(Wanted(kinds=[Kind.ERASURE], since=stamp(at))))
     except NoSuchEvent:
         return 0

@@ -2,17 +2,17 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from lakeward.governance.backups.contents import TRAIL, rows_of
+from lakeward.governance.backups.contents import TRAIL, rows_of, trail_in
 from lakeward.governance.backups.errors import BackupDamaged, WrongKey
 from lakeward.governance.backups.known import FAILED, Known, known, leads_to
-from lakeward.governance.backups.manifest import Manifest, moment
+from lakeward.governance.backups.manifest import Manifest, moment, now
 from lakeward.governance.backups.parallel import each
 from lakeward.governance.backups.restore import write
 from lakeward.governance.backups.sealing import Keys, backup_keys
@@ -64,7 +64,7 @@ class Verified:
         return not self.findings
 
 
-def verify(days: int = 7) -> Verified:
+def verify(days: int = 7, clock: Callable[[], datetime] = now) -> Verified:
     """Verify the backups of so many days, today included; restore the newest into a scratch place and look at it.
 
     The result is recorded as an event, whatever it is.
@@ -77,7 +77,7 @@ def verify(days: int = 7) -> Verified:
         If the place of backups can't be read.
     """
     place, keys, so_far = vault(), backup_keys(), known()
-    today = datetime.now(UTC).date()
+    today = clock().date()
     done = Verified(today - timedelta(days=days - 1), today)
     every = place.names(MANIFESTS)
     ids = [id_ for id_ in every if moment(id_).date() >= done.since]
@@ -179,7 +179,7 @@ def faults(manifest: Manifest, folder: Path) -> Iterator[str]:
     for path in manifest.databases:
         yield from (f"The database {path}: {text}" for text in _sqlite_faults(folder / path))
     if manifest.head and (folder / TRAIL).exists():
-        yield from (f"The audit trail: {text}" for text in _trail_faults(manifest, Store(folder / TRAIL)))
+        yield from (f"The audit trail: {text}" for text in _trail_faults(manifest, trail_in(folder / TRAIL)))
 
 
 def _sqlite_faults(file: Path) -> list[str]:
