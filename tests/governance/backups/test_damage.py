@@ -14,6 +14,8 @@ from backed_up import Lakehouse
 from lakeward.governance.backups.create import create
 from lakeward.governance.backups.errors import BackupDamaged, WrongKey
 from lakeward.governance.backups.restore import restore
+from lakeward.governance.backups.sealing import backup_keys
+from lakeward.governance.backups.vault import chunk_path
 from lakeward.governance.backups.verify import Finding, faults, verify
 from lakeward.governance.trail import anchors
 from lakeward.governance.trail.sink import trail_here
@@ -38,8 +40,8 @@ def test_a_flipped_bit_anywhere_is_found(lakehouse: Lakehouse, place: float, bit
 
 
 def test_what_was_mended_is_found_whole(lakehouse: Lakehouse) -> None:
-    create()
-    file = lakehouse.files("chunks")[0]
+    [item] = [it for it in create().manifest.items if it.path == "governance/evidence/ab12"]
+    file = lakehouse.place / chunk_path(backup_keys().id, backup_keys().name(bytes.fromhex(item.digests[0])))
     file.write_bytes(file.read_bytes()[:-1])
     damaged = verify().findings
     assert "Remove that file" in damaged[0].detail
@@ -81,8 +83,7 @@ def _older_manifest_in_its_place(lakehouse: Lakehouse) -> None:
 
 def _fork(lakehouse: Lakehouse) -> None:
     """The trail in use is another than the one in the backups, though it tells of them."""
-    trail = trail_here()
-    with closing(sqlite3.connect(trail.store.path, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(trail_here().folder / "trail.sqlite", isolation_level=None)) as connection:
         connection.execute("UPDATE entries SET leaf = zeroblob(32) WHERE sequence = 1")
 
 

@@ -23,6 +23,7 @@ from lakeward.governance.backups.manifest import TableState
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.sink import trail_here
 from lakeward.governance.trail.store import Store
+from lakeward.governance.trail.store_sqlite import SqliteStore
 from lakeward.workspace.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _copied(file: Path, to: Path) -> Path:
 
 def trail_in(file: Path) -> Store:
     """Return a trail that was copied out of its lakehouse."""
-    return Store(file)
+    return SqliteStore(file)
 
 
 def _head(copied: Path | None) -> str:
