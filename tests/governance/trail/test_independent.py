@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from audit_stores import everywhere
 from lakeward.governance.trail.merkle import consistency
 from lakeward.governance.trail.proofs import prove
 from lakeward.governance.trail.query import export
@@ -65,6 +66,7 @@ def verify(verifier: Path, folder: Path) -> Verify:
     return lambda: subprocess.run([verifier, folder], capture_output=True, text=True, check=False)
 
 
+@everywhere
 def test_entries_heads_and_proofs_hold_for_another_program(verify: Verify) -> None:
     done = verify()
     assert done.stderr == ""

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from audit_stores import everywhere
 from lakeward.governance.trail.entries import read
 from lakeward.governance.trail.errors import Kept, NoSuchEvent
 from lakeward.governance.trail.keeping import due, end_hold, floor, hold, retire
@@ -39,6 +40,7 @@ def test_the_floor_is_seven_years_to_the_day() -> None:
     assert floor(date(2028, 2, 29)) == date(2021, 2, 28)
 
 
+@everywhere
 def test_bytes_go_and_hashes_stay(aged: Trail) -> None:
     assert retire(aged, FLOOR, "Yearly deletion")["events"] == 3
     assert _objects(aged) == ["object-4", "object-5"]
@@ -47,12 +49,14 @@ def test_bytes_go_and_hashes_stay(aged: Trail) -> None:
         prove(view, "2")
 
 
+@everywhere
 def test_what_must_be_kept_stays(aged: Trail) -> None:
     with pytest.raises(Kept):
         retire(aged, FLOOR + timedelta(days=1), "Too early")
     assert len(_objects(aged)) == 5
 
 
+@everywhere
 def test_a_hold_overrides_the_end_of_keeping(aged: Trail) -> None:
     hold(aged, "all", "Litigation")
     with pytest.raises(Kept, match="all"):

@@ -63,6 +63,7 @@ _SCHEMA = (
 )
 _ROWS = "SELECT sequence, leaf, data, payload FROM audit.entries"
 _STATE = "SELECT vkey, size, last, frontier, head FROM audit.state"
+_MADE = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'audit' AND tablename = 'state')"
 _BEGUN = "SELECT EXISTS (SELECT FROM audit.entries) OR EXISTS (SELECT FROM audit.state WHERE head <> '')"
 _APPEND = text("""
     WITH new AS (
@@ -163,8 +164,9 @@ class PostgresStore:
         """Whether a log was begun here."""
         if not self._there:
             with self._connected() as connection:
-                made = connection.execute(text("SELECT to_regclass('audit.state') IS NOT NULL")).scalar()
-                self._there = bool(made and connection.execute(text(_BEGUN)).scalar())
+                self._there = bool(
+                    connection.execute(text(_MADE)).scalar() and connection.execute(text(_BEGUN)).scalar()
+                )
         return self._there
 
     @contextmanager
@@ -193,7 +195,7 @@ class PostgresStore:
             return
         with self._connected() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('lakeward audit'))"))
-            if connection.execute(text("SELECT to_regclass('audit.state') IS NULL")).scalar():
+            if not connection.execute(text(_MADE)).scalar():
                 for statement in _SCHEMA:
                     connection.exec_driver_sql(statement)
             connection.commit()
