@@ -42,7 +42,7 @@ _SCHEMA = (
         {", ".join(f'{name} text COLLATE "C" GENERATED ALWAYS AS ({told}) STORED' for name, told in _IN_DATA)})""",
     "CREATE INDEX by_kind ON audit.entries (kind, recorded)",
     "CREATE INDEX by_actor ON audit.entries (actor, recorded)",
-    "CREATE INDEX by_object ON audit.entries (object, recorded)",
+    "CREATE INDEX by_object ON audit.entries USING hash (object)",  # an object may be too long for a tree
     "CREATE TABLE audit.nodes (level smallint, position bigint, hash bytea NOT NULL, PRIMARY KEY (level, position))",
     """CREATE TABLE audit.state (
         one integer PRIMARY KEY CHECK (one = 0), vkey text NOT NULL, size bigint NOT NULL, last bytea NOT NULL,
