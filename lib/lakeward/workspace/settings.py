@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     backup_to: str | None = Field(None, description="Where backups lie: a folder, or an address such as s3://bucket/x.")
     backup_days: int = Field(90, ge=1, description="Days that backups are kept.")
     webhooks: dict[str, HttpUrl] = Field({}, description="Address of each notification destination that jobs name.")
+    entra_tenant: str | None = Field(None, description="Tenant id of Entra ID, whose tokens may stand for a login.")
+    entra_audience: str | None = Field(None, description="Client id of the application that the tokens are for.")
+    entra_issuer: str | None = Field(None, description="Issuer of the tokens; Microsoft's for the tenant if not given.")
 
     @field_validator("home", "secrets_dir")
     @classmethod

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 
 import typer
 
-from lakeward.governance.people.errors import MoreMustSign
+from lakeward.governance.people.errors import MoreMustSign, NotLetIn
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import MATRIX, Action
 from lakeward.governance.people.signatures import Meaning, Signature, Signed, quorum, sign
 from lakeward.governance.people.store import Person
+from lakeward.workspace.errors import MissingSecret
 from lakeward.workspace.events import acting_as
+from lakeward.workspace.secrets import secret
+from lakeward.workspace.settings import settings
 
 _TOGETHER = 2
 """How many people it takes to destroy what others rely on."""
@@ -61,7 +64,12 @@ def as_people(by: str | None, action: Action, what: Signed) -> Iterator[None]:
 
 
 def enter(people: People, by: str | None) -> Person:
-    """Let in who gives the command."""
+    """Let in who gives the command: by the secret ``entra_token``, where there is one, else by password."""
+    if token := _token():
+        person = people.let_in_by_token(token)
+        if by not in (None, person.user):
+            raise NotLetIn(f"The token is of {person.user}, not of {by}.")
+        return person
     user = named(by)
     given = ask(f"Password of {user}: ")
     return people.let_in(user, given, ask_code(people, user))
@@ -93,6 +101,15 @@ def named(by: str | None) -> str:
     if by is None:
         raise typer.BadParameter("say who does it: --by USER")
     return by
+
+
+def _token() -> str:
+    if settings().entra_tenant is None:
+        return ""
+    try:
+        return secret("entra_token")
+    except MissingSecret:
+        return ""
 
 
 def _nobody_yet(people: People) -> bool:

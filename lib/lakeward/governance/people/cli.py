@@ -109,6 +109,27 @@ def roles(user: User, role: Roles = None, by: By = None, json: Json = False) -> 
 
 
 @app.command()
+def account(
+    user: User,
+    object_id: Annotated[str | None, typer.Argument(help="Object id in Entra ID; without: no token lets in.")] = None,
+    by: By = None,
+    json: Json = False,
+) -> None:
+    """Let tokens of an account in Entra ID stand for somebody's login: then the secret entra_token replaces a password.
+
+    To sign, the password is needed nevertheless: nothing else opens the key.
+
+    Example: lakeward people account ann 3f2b8c1e-5d7a-4e60-9b1c-2a4d6e8f0a1b --by root
+    """
+    from lakeward.governance.people.asking import enter
+
+    people = _people()
+    people.set_account(enter(people, by), user, object_id)
+    said = f"Tokens of {object_id} stand for {user}." if object_id else f"No token stands for {user} any more."
+    print_either(_told(people.find(user)), json, said)
+
+
+@app.command()
 def deactivate(user: User, by: By = None, json: Json = False) -> None:
     """Take somebody's access away; what they signed stays valid.
 
@@ -179,6 +200,7 @@ def _told(person: "Person") -> dict[str, object]:
         "name": person.name,
         "roles": sorted(person.roles),
         "active": person.active,
+        "account": person.account,
         "codes": person.sealed_totp is not None,
         "password of": since.date(),
         "key": person.vkey,

@@ -9,7 +9,7 @@ from typing import Any
 import pyotp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lakeward.governance.people import entrance, register, sealing
+from lakeward.governance.people import entra, entrance, register, sealing
 from lakeward.governance.people.errors import NotAllowed, PersonRefused
 from lakeward.governance.people.roles import MATRIX, Action, Role
 from lakeward.governance.people.store import PeopleStore, Person
@@ -18,6 +18,7 @@ from lakeward.workspace.events import Event, record
 from lakeward.workspace.settings import settings
 
 REMEMBERED = 5
+_ACCOUNT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _USER = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
 
@@ -114,6 +115,29 @@ class People:
         record(Event(type="governance.login.succeeded", object=user, actor=user))
         return person
 
+    def let_in_by_token(self, token: str) -> Person:
+        """Return the person in whose name a token of Entra ID speaks; it stands for identity and password.
+
+        To sign, a person's own password is needed still: nothing else opens the key (11.200(a)(1)).
+
+        Raises
+        ------
+        NotLetIn
+            If the token is refused, or the account is that of nobody who may come in; each try is recorded.
+        """
+        try:
+            told = entra.claims(token)
+        except entra.TokenRefused as refused:
+            entrance.refuse("token", str(refused))
+        person = self.store.owner(str(told["oid"]))
+        if person is None:
+            entrance.refuse("token", f"Nobody here has the account {told['oid']}: lakeward people account.")
+        if fault := entrance.fault_of(person):
+            entrance.refuse(person.user, fault)
+        details = {"issuer": told["iss"], "token": str(told.get("uti", ""))}
+        record(Event(type="governance.login.succeeded", object=person.user, actor=person.user, details=details))
+        return person
+
     def change_password(self, user: str, old: str, new: str, code: str | None = None) -> None:
         """Replace a password by its owner.
 
@@ -155,6 +179,21 @@ class People:
         """Give a person other roles."""
         self.allow(by, Action.MANAGE_PEOPLE)
         self._change("roles_changed", user, by, roles=frozenset(roles))
+
+    def set_account(self, by: Person, user: str, account: str | None) -> None:
+        """Let tokens of an account in Entra ID, known by its object id, stand for a person; None: none any more.
+
+        Raises
+        ------
+        PersonRefused
+            If it is no object id, or another person's.
+        """
+        self.allow(by, Action.MANAGE_PEOPLE)
+        if account is not None and not _ACCOUNT.fullmatch(account):
+            raise PersonRefused("An account is an object id of Entra ID: 8-4-4-4-12 small hexadecimal digits.")
+        if account and (owner := self.store.owner(account)) and owner.user != user:
+            raise PersonRefused(f"This account is {owner.user}'s: one person, one account.")
+        self._change("account_changed", user, by, account=account)
 
     def set_active(self, by: Person, user: str, active: bool) -> None:
         """Take a person's access away, or give it back."""

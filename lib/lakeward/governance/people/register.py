@@ -14,7 +14,9 @@ from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.query import query
 from lakeward.governance.trail.sink import trail_here
 
-_CHANGES = ("added", "password_changed", "reset", "codes_set_up", "roles_changed", "activated", "deactivated")
+_CHANGES = (
+    "added", "password_changed", "reset", "codes_set_up", "roles_changed", "account_changed", "activated", "deactivated",
+)  # fmt: skip
 TYPES = tuple(f"governance.user.{change}" for change in _CHANGES)
 """Types of the events that tell a person."""
 SIGNED = "governance.signature.made"
@@ -44,6 +46,7 @@ def facts(person: Person) -> dict[str, Any]:
     """Return what an event tells of a person: all that counts, and no secret."""
     return {
         "name": person.name,
+        "account": person.account,
         "roles": sorted(role.value for role in person.roles),
         "key": person.vkey,
         "active": person.active,

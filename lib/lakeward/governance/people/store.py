@@ -12,7 +12,8 @@ from lakeward.workspace.sqlite import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS people (
-    user TEXT PRIMARY KEY, name TEXT NOT NULL, roles TEXT NOT NULL, password TEXT NOT NULL, earlier TEXT NOT NULL,
+    user TEXT PRIMARY KEY, name TEXT NOT NULL, account TEXT UNIQUE, roles TEXT NOT NULL,
+    password TEXT NOT NULL, earlier TEXT NOT NULL,
     sealed_key BLOB NOT NULL, vkey TEXT NOT NULL, sealed_totp BLOB, totp_used INTEGER NOT NULL DEFAULT 0,
     active INTEGER NOT NULL DEFAULT 1, failures INTEGER NOT NULL DEFAULT 0, locked_until INTEGER NOT NULL DEFAULT 0,
     password_set INTEGER NOT NULL, must_change INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
@@ -35,6 +36,8 @@ class Person:
         Printed name (21 CFR 11.50(a)(1)).
     vkey : str
         Public key that the person signs with now, as signed notes name it.
+    account : str or None
+        The person's object id in Entra ID, whose tokens let them in.
     """
 
     user: str
@@ -46,6 +49,7 @@ class Person:
     password_set: int
     must_change: bool
     earlier: tuple[str, ...] = ()
+    account: str | None = None
     sealed_totp: bytes | None = None
     totp_used: int = 0
     active: bool = True
@@ -62,6 +66,10 @@ class PeopleStore:
     def person(self, user: str) -> Person | None:
         """Return a person, None if there is none of that identity."""
         return next(iter(self._people("WHERE user = ?", user)), None)
+
+    def owner(self, account: str) -> Person | None:
+        """Return the person who has an account in Entra ID, None if nobody has."""
+        return next(iter(self._people("WHERE account = ?", account)), None)
 
     def people(self) -> list[Person]:
         """Return all people, also those who are not active any more."""
