@@ -15,8 +15,9 @@ from lakeward.governance.trail.query import query
 from lakeward.governance.trail.sink import trail_here
 
 _CHANGES = (
-    "added", "password_changed", "reset", "codes_set_up", "roles_changed", "account_changed", "activated", "deactivated",
-)  # fmt: skip
+    *("added", "reset", "password_changed", "codes_set_up"),
+    *("roles_changed", "account_changed", "activated", "deactivated"),
+)
 TYPES = tuple(f"governance.user.{change}" for change in _CHANGES)
 """Types of the events that tell a person."""
 SIGNED = "governance.signature.made"
