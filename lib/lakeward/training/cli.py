@@ -283,11 +283,11 @@ def _registry() -> "Registry":
 
 def _login(people: "People", user: str) -> "Login":
     from lakeward.governance.approvals.requests import Login
-    from lakeward.governance.people.cli import _ask, _code
+    from lakeward.governance.people.asking import ask, ask_code
 
     if not user:
         raise typer.BadParameter("say who does it: --by USER")
-    return Login(user, _ask(f"Password of {user}: "), _code(people, user))
+    return Login(user, ask(f"Password of {user}: "), ask_code(people, user))
 
 
 def _told(registry: "Registry", request: "Request", champions: dict[str, str]) -> dict[str, Any]:

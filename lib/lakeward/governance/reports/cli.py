@@ -90,13 +90,13 @@ def check(file: Report, json: Json = False) -> None:
 
 
 def _sign(file: Path, user: str) -> "Signature":
-    from lakeward.governance.people.cli import _ask, _code
+    from lakeward.governance.people.asking import ask, ask_code
     from lakeward.governance.people.people import People
     from lakeward.governance.reports.signing import sign as sign_report
 
     people = People()
-    password = _ask(f"Password of {user}: ")
-    return sign_report(people, file, user, password, _code(people, user))
+    password = ask(f"Password of {user}: ")
+    return sign_report(people, file, user, password, ask_code(people, user))
 
 
 def _told(signature: "Signature") -> dict[str, Any]:

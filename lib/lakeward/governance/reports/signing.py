@@ -48,7 +48,7 @@ def sign(people: People, report: Path, user: str, password: str, code: str | Non
 def check(people: People, report: Path) -> tuple[Signature | None, list[str]]:
     """Return the signature on a report, and what is wrong with it, the trail's word on it, or its evidence."""
     what = _signed(report)
-    signature, faults = _signature(people, report, what)
+    signature, faults = _signature(report, what)
     event = _event(str(what))
     if event is None:
         return signature, [*faults, "the audit trail does not know this file"]
@@ -62,12 +62,12 @@ def check(people: People, report: Path) -> tuple[Signature | None, list[str]]:
     return signature, faults
 
 
-def _signature(people: People, report: Path, what: Signed) -> tuple[Signature | None, list[str]]:
+def _signature(report: Path, what: Signed) -> tuple[Signature | None, list[str]]:
     note = note_of(report)
     if not note.is_file():
         return None, [f"there is no signature, {note.name}"]
     try:
-        signature = verify(people, note.read_text(encoding="utf-8"))
+        signature = verify(note.read_text(encoding="utf-8"))
     except (SignatureInvalid, UnicodeDecodeError) as error:
         return None, [str(error)]
     return signature, [] if signature.signed == what else ["the file is not the one that was signed"]

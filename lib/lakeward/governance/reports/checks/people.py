@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from lakeward.governance.people.people import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
+from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
+from lakeward.governance.people.register import told
 from lakeward.governance.people.roles import MATRIX, Action
 from lakeward.governance.people.store import Person
 from lakeward.governance.reports.checks.check import Seen, check, nothing, seen
@@ -71,7 +72,7 @@ def identities_unique(stores: Stores) -> Seen:
     added = [event["object"] for event in stores.ever("governance.user.added")]
     twice = sorted({user for user in added if added.count(user) > 1})
     untold = sorted(set(users) - set(added))
-    keys = [vkey for user in users for vkey, _, _ in stores.people.store.vkeys(user)]
+    keys = [key for states in told().values() for key in {state.facts["key"] for state in states}]
     detail = f"{len(users)} identities, {len(twice)} given twice, {len(untold)} with no event, {len(keys)} keys"
     return seen(not twice and not untold and len(set(keys)) == len(keys), detail, twice=twice, untold=untold, keys=keys)
 

@@ -23,7 +23,7 @@ def signatures_valid(stores: Stores) -> Seen:
     for record in sorted({event["object"] for event in told}):
         wanted = [event for event in told if event["object"] == record]
         notes = stores.people.store.notes(*record.split("/", 1))
-        valid = [it for note in notes if (it := _verified(stores, note))]
+        valid = [it for note in notes if (it := _verified(note))]
         lost = [it["sequence"] for it in wanted if not any(_is_of(signature, it) for signature in valid)]
         good += len(valid)
         if lost or len(valid) < len(notes):
@@ -80,9 +80,9 @@ def registry_untouched(stores: Stores) -> Seen:
     return seen(not outside, detail, changes=len(changes), outside=[it["sequence"] for it in outside])
 
 
-def _verified(stores: Stores, note: str) -> Signature | None:
+def _verified(note: str) -> Signature | None:
     try:
-        return verify(stores.people, note)
+        return verify(note)
     except SignatureInvalid:
         return None
 
