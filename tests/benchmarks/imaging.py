@@ -23,8 +23,9 @@ from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.pipeline.process import deidentify, deidentify_whole, process
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.decoding import frames
-from lakeward.imaging.pixels.enhance import EnhanceParameters, encode_frame, enhance
+from lakeward.imaging.pixels.enhance import EnhanceParameters, enhance
 from lakeward.imaging.pixels.thumbnails import thumbnail_png
+from lakeward.imaging.pixels.tiff import encode_frame
 
 ROUNDS = 5
 MAKE_CT = Path(__file__).parents[2] / "data-samples" / "make_ct.py"

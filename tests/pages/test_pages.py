@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from lakeward.imaging.pixels.enhance import encode_frame
+from lakeward.imaging.pixels.tiff import encode_frame
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.runner.truth import claim
 from lakeward.pages.pictures import picture

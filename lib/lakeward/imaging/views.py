@@ -15,7 +15,8 @@ from pydicom.datadict import dictionary_description, dictionary_has_tag, repeate
 from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.pixels.decoding import frames
-from lakeward.imaging.pixels.enhance import Picture, decode_frame, display
+from lakeward.imaging.pixels.enhance import Picture, display
+from lakeward.imaging.pixels.tiff import decode_frame
 from lakeward.imaging.reasons import Reason
 from lakeward.workspace.settings import on_databricks
 

@@ -14,7 +14,8 @@ from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.objects.reading import Limits
 from lakeward.imaging.pipeline.process import deidentify, load, process
 from lakeward.imaging.pipeline.recipe import Recipe
-from lakeward.imaging.pixels.enhance import EnhanceParameters, decode_frame
+from lakeward.imaging.pixels.enhance import EnhanceParameters
+from lakeward.imaging.pixels.tiff import decode_frame
 from lakeward.imaging.reasons import RELEASABLE, Quarantined, Reason
 
 Build = Callable[..., bytes]

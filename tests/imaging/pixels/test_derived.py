@@ -16,7 +16,7 @@ from lakeward.imaging.objects.writing import encode
 from lakeward.imaging.pipeline.process import process
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.derived import Derived, derive
-from lakeward.imaging.pixels.enhance import decode_frame
+from lakeward.imaging.pixels.tiff import decode_frame
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.samples import sample_folder
 

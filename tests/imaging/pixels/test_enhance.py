@@ -1,6 +1,5 @@
 """A frame is shown as its object says, and CLAHE's clip limit really acts on it."""
 
-from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -8,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 import pytest
-from PIL import Image
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels.processing import apply_voi_lut
 
@@ -19,9 +17,7 @@ from lakeward.imaging.pixels.enhance import (
     Frame,
     Picture,
     _percentiles,
-    decode_frame,
     display,
-    encode_frame,
     enhance,
     is_enhanceable,
 )
@@ -191,33 +187,6 @@ def test_a_constant_image_stays_constant() -> None:
 def test_the_same_frame_gives_the_same_picture() -> None:
     frame, ds = real("CT_small.dcm")
     np.testing.assert_array_equal(enhance(frame, ds, ENHANCE), enhance(frame.copy(), ds, ENHANCE))
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("shape", [(64, 48), (64, 48, 3), (1, 1)])
-def test_stored_frames_come_back_as_they_were(dtype: type[np.uint8 | np.uint16], shape: tuple[int, ...]) -> None:
-    frame = np.random.default_rng(3).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
-    decoded = decode_frame(encode_frame(frame))
-    assert decoded.dtype == dtype
-    np.testing.assert_array_equal(decoded, frame)
-
-
-def test_nothing_of_the_process_memory_is_stored_with_a_frame() -> None:
-    gaps = []
-    for side in range(32, 512):
-        encoded = encode_frame(np.random.default_rng(side).integers(0, 256, (side, 64), np.uint8))
-        with Image.open(BytesIO(encoded)) as image:
-            strip_ends = 8 + image.tag_v2[279][0]  # StripByteCounts
-        gaps.append(encoded[strip_ends : int.from_bytes(encoded[4:8], "little")])
-    assert {b"\0"} <= set(gaps) <= {b"", b"\0"}
-
-
-@pytest.mark.parametrize("shape", [(64, 48), (64, 48, 3)])
-def test_stored_frames_open_in_what_everybody_has(shape: tuple[int, ...]) -> None:
-    frame = np.random.default_rng(4).integers(0, 256, shape, np.uint8)
-    with Image.open(BytesIO(encode_frame(frame))) as image:
-        assert image.format == "TIFF"
-        np.testing.assert_array_equal(np.asarray(image), frame)
 
 
 @pytest.mark.parametrize(("kind", "low"), [("u1", 0), ("i1", -128), ("u2", 0), ("i2", -2000)])

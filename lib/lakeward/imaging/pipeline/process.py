@@ -22,8 +22,9 @@ from lakeward.imaging.pipeline.owners import crosswalk_rows, refuse_withdrawn
 from lakeward.imaging.pipeline.recipe import Clean, Recipe
 from lakeward.imaging.pixels import cleaning
 from lakeward.imaging.pixels.decoding import frames, has_pixels
-from lakeward.imaging.pixels.enhance import display, encode_frame, enhance, is_enhanceable
+from lakeward.imaging.pixels.enhance import display, enhance, is_enhanceable
 from lakeward.imaging.pixels.thumbnails import thumbnail_png
+from lakeward.imaging.pixels.tiff import encode_frame
 from lakeward.imaging.reasons import Quarantined, Reason
 
 _HERE = str(Path(__file__).parents[2])

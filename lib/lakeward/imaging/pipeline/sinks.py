@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
-BATCH_BYTES = 32 * 1024**2
+BATCH_BYTES = 4 * 1024**2
 """Size of rows after which they are handed on."""
 _FILE_BYTES = 1024**3
 _NAMES = ("pixels_id", "run_id")

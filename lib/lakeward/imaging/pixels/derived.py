@@ -16,7 +16,7 @@ from lakeward import __version__
 from lakeward.imaging.deidentification.stamps import STAMPS
 from lakeward.imaging.objects.reading import Limits, contained
 from lakeward.imaging.pixels.decoding import Frame, frames
-from lakeward.imaging.pixels.enhance import decode_frame
+from lakeward.imaging.pixels.tiff import decode_frame
 from lakeward.imaging.reasons import Reason
 
 Derived = Literal["sc", "pr"]

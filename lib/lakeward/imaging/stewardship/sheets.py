@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from lakeward.imaging.objects.completeness import number_of_frames
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.pixels.decoding import frames
-from lakeward.imaging.pixels.enhance import Picture, decode_frame, display
+from lakeward.imaging.pixels.enhance import Picture, display
+from lakeward.imaging.pixels.tiff import decode_frame
 from lakeward.imaging.stewardship.verdicts import Verdict
 from lakeward.imaging.tables import IMAGES, PIXELS, REVIEWS
 from lakeward.workspace.lakehouse import batches, query
