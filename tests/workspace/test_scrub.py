@@ -1,6 +1,7 @@
 """What is archived of a notebook holds no patient data: each of the two nets, and both in a kernel."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -27,11 +28,30 @@ from lakeward.workspace.scrub import WITHHELD, Seen, scrubbed, scrubbed_output, 
         "(555) 123-4567",
         "+1 555-123-4567",
         "/mnt/pacs/Planted_Marker/ct/0001.dcm",
+        "/mnt/pacs (old)/Planted Marker/0001.dcm",
+        "/mnt/pacs/Planted, Marker/0001.dcm",
+        "s3a://bucket/Planted_Marker/0001.dcm",
+        "abfss://box@account.dfs.core.windows.net/Planted_Marker.dcm",
     ],
 )
 def test_takes_out_what_looks_like_patient_data(marker: str) -> None:
     assert scrubbed(f"before {marker} after") == f"before {WITHHELD} after"
     assert marker not in json.dumps(scrubbed_output({"text/plain": [marker], "text/html": f"<td>{marker}</td>"}))
+
+
+@pytest.mark.parametrize("scheme", ["", "file:", "file://", "dbfs:", "path:", "s3://bucket", "gs://b"])
+def test_takes_out_a_path_after_a_colon_and_a_quoted_one_whole(scheme: str) -> None:
+    for quote in ("'", '"'):
+        told = scrubbed(f"no {quote}{scheme}/mnt/pacs/Planted Marker, Ann/scan 1.dcm{quote} there")
+        assert not {"Planted", "Marker", "Ann", "scan"} & set(re.findall(r"\w+", told))
+        assert told.endswith(f"{WITHHELD}{quote} there")
+    assert scrubbed(f"{scheme}/mnt/pacs/Planted_Marker/1.dcm.").endswith(WITHHELD)
+
+
+def test_leaves_paths_of_programs_but_not_what_follows_them() -> None:
+    program = "/usr/bin/env and/or '/usr/lib/a b/c' file:/usr/lib/x/y"
+    assert scrubbed(program) == program
+    assert scrubbed("/usr/bin/env --in=/mnt/pacs/Planted/1.dcm") == f"/usr/bin/env --in={WITHHELD}"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +63,8 @@ def test_takes_out_what_looks_like_patient_data(marker: str) -> None:
         "2.25.329800735698586629295641978511506172918",
         "pydicom 3.0.1, 127.0.0.1:8888, x^2 + y^2",
         "(0010,0010) PatientName was replaced",
-        "imaging.images, https://example.org/a/b/c",
+        "imaging.images, https://example.org/a/b/c, http://127.0.0.1:5000/a/b",
+        "'<a href=\"https://a.org/b c/d\"/></a>'",
         "images/s: 1,234.5; run 20 of 24 on 3 cores </td></tr>",
     ],
 )

@@ -2,8 +2,9 @@
 
 Two nets, since neither is enough alone. Values that pydicom decoded in this process are known, and taken out wherever
 they turn up. What looks like a person's name in DICOM's form, a UID of a foreign root, a DICOM date, an element of a
-dump, an address, a number of a person, or a path into other folders is taken out wherever it came from. What a person
-typed into prose (a name with no caret, read from elsewhere) is found by neither.
+dump, an address, a number of a person, or a path into other folders is taken out wherever it came from; a path with
+spaces whole if it is quoted, else to the last word that has a slash. What a person typed into prose (a name with no
+caret, read from elsewhere) is found by neither.
 """
 
 import io
@@ -35,7 +36,10 @@ _OWN_UIDS = r"(?!2\.25\.|1\.2\.840\.10008\.)"  # derived from a UUID, as ours ar
 # Letters on both sides, so that x^2 is none; a name's further words, after a space, are found if they were read here.
 _NAME = re.compile(r"(?<![\w^$\\])[^\W\d_][\w'\u2019.\-]+\^[\w'\u2019.\-^]*")
 _DAY = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+_STORE = r"\b(?:s3[an]?|gs|abfss?|wasbs?|hdfs|dbfs)://[^\s/'\"<>]+/"
 _LOOKS = [
+    # An object in a store; a quoted one to the closing quote, since names have spaces. Its account is no address.
+    (re.compile(rf"(?<=(['\"])){_STORE}[^'\"<>\n]+(?=\1)|{_STORE}[^\s'\"<>,;()]+"), WITHHELD),
     # "(0010,0010) Patient's Name   PN: 'A^B'", as pydicom prints an element
     (re.compile(r"(\([0-9a-fA-F]{4},\s?[0-9a-fA-F]{4}\)[^\n]*?\b[A-Z]{2}: )[^\n<]+"), rf"\1{WITHHELD}"),
     # "(0010,0010) PN [A^B]   # 4, 1 PatientName", as dcmdump does
@@ -47,7 +51,13 @@ _LOOKS = [
     # DA and DT (PS3.5, 6.2); a count of images seldom looks like a day
     (re.compile(rf"(?<![\w.,-]){_DAY}(?:\d{{4,6}}(?:\.\d{{1,6}})?)?(?![\w,-])"), WITHHELD),
 ]
-_PATH = re.compile(r"(?<![\w.:/<])/(?:[^\s/'\"<>:,;()]+/)+[^\s'\"<>:,;()]*")
+_QUOTED_PATH = re.compile(r"(?<=(['\"]))((?!https?:)\w+:(?://)?|)(/[^/'\"<>\n]+/[^'\"<>\n]*)(?=\1)")
+# After a colon too, as in "file:/a/b" and "file:///a/b", but not in a web address. What follows after a space, and has
+# a slash, may belong to it.
+_PATH = re.compile(
+    r"((?:(?<![\w./<])(?!//)|(?<=file://))/(?:[^\s/'\"<>:,;()]+/)+[^\s'\"<>:,;()]*)"
+    r"((?:,? [^\s/'\"<>:,;]+/[^\s'\"<>:,;]*)*)"
+)
 # What is code or a picture: names with carets, dates and paths are not looked for in there.
 _OPAQUE = re.compile(
     r"(<script\b.*?</script>|<style\b.*?</style>|data:[\w/+.-]+;base64,[A-Za-z0-9+/=\s]+)", re.S | re.I
@@ -241,7 +251,19 @@ class _OnImport(MetaPathFinder, Loader):
 def _plain(text: str) -> str:
     for pattern, instead in _LOOKS:
         text = pattern.sub(instead, text)
-    return _PATH.sub(lambda match: match[0] if _harmless(match[0]) else WITHHELD, _NAME.sub(WITHHELD, text))
+    text = _NAME.sub(WITHHELD, text)
+    text = _QUOTED_PATH.sub(lambda match: match[0] if _harmless(match[3]) else match[2] + WITHHELD, text)
+    return _without_paths(text)
+
+
+def _without_paths(text: str) -> str:
+    told, at = [], 0
+    while match := _PATH.search(text, at):
+        harmless = _harmless(match[1])
+        told += [text[at : match.start()], match[1] if harmless else WITHHELD]
+        # What follows a harmless path is looked at for itself.
+        at = match.end(1) if harmless else match.end()
+    return "".join([*told, text[at:]])
 
 
 def _harmless(path: str) -> bool:
