@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -103,10 +104,21 @@ def test_a_reference_has_a_value_when_its_task_starts(left: str, reason: str, wr
     assert f"jobs/a.job.yml:7: {reason}" in _refused(root)[0]
 
 
-def test_a_parameters_default_may_not_ask_what_is_not_yet(write: Write) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{{tasks.t.values.k}}", "{{tasks.t.values.k}} has no value yet when the job's parameters are set"),
+        ("{{job.trigger.file_arrival.location}}", "{{job.trigger.file_arrival.location}} has a value only in a job"),
+        ("{{job.naem}}", "{{job.naem}} is not a reference"),
+    ],
+)
+def test_a_parameter_may_not_ask_what_is_not_there_yet(text: str, reason: str, write: Write) -> None:
     tasks = _tasks(_condition("t", left="{{job.parameters.p}}"))
-    root = write(tasks + "parameters: [{name: p, default: '{{tasks.t.values.k}}'}]\n")
-    assert "{{tasks.t.values.k}} has no value yet when the job's parameters are set" in _refused(root)[0]
+    assert reason in _refused(write(tasks + f"parameters: [{{name: p, default: '{text}'}}]\n"))[0]
+    root = write(tasks + "parameters: [{name: p, default: '{{job.run_id}}'}]\n")
+    check(load(root), "a", {"p": "{{job.start_time.iso_date}}"})
+    with pytest.raises(BundleRefused, match=re.escape(reason)):
+        check(load(root), "a", {"p": text})
 
 
 def test_a_loops_task_may_ask_for_its_input_and_what_came_before_the_loop(write: Write) -> None:

@@ -1,5 +1,6 @@
 """Jobs run end to end: what the record says is what happened."""
 
+import json
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -12,9 +13,10 @@ import pytest
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Attempt, Run
 from lakeward.jobs.record.states import Code, LifeCycle, Result
+from lakeward.jobs.runner.runner import Runner
 from lakeward.workspace.errors import EventNotRecorded, ParameterError
 from lakeward.workspace.events import use_sink
-from running import after, states
+from running import after, order, states
 
 Write = Callable[..., dict[str, Any]]
 Go = Callable[..., Run]
@@ -179,6 +181,28 @@ def test_a_run_that_can_not_be_told_of_does_not_happen(record: Record, program: 
     finally:
         use_sink(before)
     assert record.runs() == []
+
+
+def test_references_in_parameters_are_filled_in_once_and_a_repair_keeps_them(
+    record: Record, program: Write, tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    text = f"import sys, os; print(*sys.argv[1:]); sys.exit(not os.path.exists({str(mark)!r}))"
+    began = {"name": "at", "default": "{{job.start_time.timestamp_ms}}"}
+    job = order(
+        program("it", text, "{{job.parameters.at}}", "{{job.parameters.n}}"),
+        parameters=[began, {"name": "n", "default": "1"}],
+    )
+    runner = Runner(record, job)
+    ended = runner.run(runner.start({"n": "{{job.name}} {{job.run_id}}"}))
+    filled = {"at": str(ended.started), "n": f"A job {ended.run_id}"}
+    assert ended.parameters == filled
+    assert json.loads((ended.folder / "run.json").read_text())["parameters"] == filled
+    mark.touch()
+    again = Runner(record, job)
+    assert again.run(again.start_repair(ended.run_id, {})).parameters == filled
+    logs = [(attempt.folder / "log.txt").read_text().splitlines()[0] for attempt in record.attempts(ended.run_id)]
+    assert logs == [f"{ended.started} A job {ended.run_id}"] * 2
 
 
 def test_a_value_that_was_not_set_fails_the_task_that_asks_for_it(record: Record, program: Write, run: Go) -> None:

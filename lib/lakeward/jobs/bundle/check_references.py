@@ -1,6 +1,6 @@
 """Checks of a job's dynamic value references: each is documented, and has a value when its task starts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lakeward.jobs.bundle.bundle import Bundle
 from lakeward.jobs.bundle.check_graph import every_task
@@ -11,13 +11,13 @@ from lakeward.jobs.bundle.places import Step
 from lakeward.jobs.bundle.references import Reference, references, texts
 
 
-def reference_faults(bundle: Bundle, key: str) -> Iterator[Fault]:
-    """Yield what is wrong with the references of a job whose graph holds."""
+def reference_faults(bundle: Bundle, key: str, given: Mapping[str, str]) -> Iterator[Fault]:
+    """Yield what is wrong with the references of a job whose graph holds; `given` replaces its parameters' defaults."""
     job = bundle.jobs[key]
     before = upstream(job)
     for index, parameter in enumerate(job.parameters):
-        for reference in references(parameter.default):
-            if reason := _in_default(reference):
+        for reference in references(given.get(parameter.name, parameter.default)):
+            if reason := _in_parameter(job, reference):
                 yield _fault(bundle, key, ("parameters", index, "default"), reference, reason)
     for index, task in enumerate(job.tasks):
         for path, one in every_task(index, task):
@@ -31,12 +31,12 @@ def _fault(bundle: Bundle, key: str, path: tuple[Step, ...], reference: Referenc
     return bundle.fault(key, *path, text=f"{{{{{reference.text}}}}} {reason}")
 
 
-def _in_default(reference: Reference) -> str:
+def _in_parameter(job: Job, reference: Reference) -> str:
     if reference.wrong:
         return reference.wrong
     if reference.steps[0] in ("task", "tasks", "input") or reference.parameter:
         return "has no value yet when the job's parameters are set; use it in a task."
-    return ""
+    return _of_trigger(job, reference)
 
 
 def _in_task(job: Job, before: frozenset[str], reference: Reference, *, in_loop: bool) -> str:
@@ -49,6 +49,10 @@ def _in_task(job: Job, before: frozenset[str], reference: Reference, *, in_loop:
         return f"asks for a parameter that the job has not{hint(reference.parameter, names)}"
     if reference.task:
         return _of_another(job, before, reference)
+    return _of_trigger(job, reference)
+
+
+def _of_trigger(job: Job, reference: Reference) -> str:
     if reference.steps[:3] == ("job", "trigger", "table_update"):
         return "has a value on Databricks alone; here the run's summary tells the versions that a task read."
     if reference.steps[:3] == ("job", "trigger", "file_arrival") and not (job.trigger and job.trigger.file_arrival):

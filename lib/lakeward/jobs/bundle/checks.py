@@ -38,7 +38,7 @@ def check(bundle: Bundle, job: str | None = None, parameters: Mapping[str, str] 
         wrong = list(graph_faults(bundle, key))
         faults += wrong
         # What is upstream is known only in a graph that holds.
-        faults += [] if wrong else reference_faults(bundle, key)
+        faults += [] if wrong else reference_faults(bundle, key, given if key == job else {})
         unreadable += resource_faults(bundle, key)
     if job:
         declared = {parameter.name for parameter in bundle.job(job).parameters}

@@ -252,6 +252,11 @@ class Record:
                 _upsert(change, "tasks", _task_key(run_id, task, iteration), columns)
             return True
 
+    def set_parameters(self, run_id: int, parameters: Mapping[str, str]) -> None:
+        """Change what a run's parameters are."""
+        with self._database.changed() as change:
+            _upsert(change, "runs", {"run_id": run_id}, {"parameters": json.dumps(parameters)})
+
     def ask_to_stop(self, run_id: int, message: str) -> bool:
         """Ask the process that runs a run to cancel it; False if it has ended."""
         with self._database.changed() as change:

@@ -54,7 +54,7 @@ class Run:
     settings : dict
         The job as it was run: targets, variables and overrides applied, as the Jobs API words it.
     parameters : dict of str to str
-        All parameters of the job, defaults included.
+        All parameters of the job, defaults included; references in them are filled in when the run begins.
     parent : tuple of int and str, or None
         Run and task whose ``run_job_task`` this is.
     repairs : int

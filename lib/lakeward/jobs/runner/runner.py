@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from lakeward.jobs.archive.provenance import provenance
 from lakeward.jobs.bundle.job import Task
+from lakeward.jobs.bundle.references import resolve
 from lakeward.jobs.record.record import Record, States, Turn, now
 from lakeward.jobs.record.rows import Attempt, Run, State, TaskRun
 from lakeward.jobs.record.states import LifeCycle, Result, Started
@@ -20,6 +21,7 @@ from lakeward.jobs.runner.slots import Slots
 from lakeward.jobs.runner.stop import CANCELED, Stop
 from lakeward.jobs.runner.tasks import Floor, run_task
 from lakeward.jobs.runner.truth import NEVER_RAN, claim, reconcile
+from lakeward.jobs.runner.values import References
 from lakeward.workspace.errors import Busy, LakewardError
 from lakeward.workspace.events import Event
 from lakeward.workspace.events import record as record_event
@@ -176,7 +178,7 @@ class Runner:
     def _go(self, run_id: int) -> Run:
         """Run the tasks that are not ended yet, each as soon as those before it have."""
         self._stop = Stop(self._stop, self._order.job.timeout_seconds)
-        run, self._run_id = self._record.run(run_id), run_id
+        run, self._run_id = self._filled(self._record.run(run_id)), run_id
         self._hooks.notify("start", self._order.job, run, None)
         slots = Slots(self._record.folder / "slots", settings().parallel_tasks)
         floor = Floor(self._record, run, self._order, self._stop, slots, self._processes, self._archive, self._notify)
@@ -186,6 +188,12 @@ class Runner:
             self._schedule(floor, pool)
         states = {task.task_key: self._ended[task.task_key].state for task in self._order.job.tasks}
         return self._finish(run_id, self._stop.reason or result_of(self._order.job, states))
+
+    def _filled(self, run: Run) -> Run:
+        """Put what they stand for in place of the references in a run's parameters, once for all of its tasks."""
+        look_up = References(self._record, run, self._order, "")
+        self._record.set_parameters(run.run_id, {k: resolve(text, look_up) for k, text in run.parameters.items()})
+        return self._record.run(run.run_id)
 
     def _schedule(self, floor: Floor, pool: ThreadPoolExecutor) -> None:
         left = {task.task_key: task for task in self._order.job.tasks if task.task_key not in self._ended}
