@@ -52,13 +52,3 @@ def _one_session(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSes
 def spark(_one_session: "SparkSession", home: Path) -> "SparkSession":
     """The session, with the tables that a test ensures in that test's lakehouse."""
     return _one_session
-
-
-@pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow store with nothing in it; copying it is quicker than MLflow's making another."""
-    from mlflow import MlflowClient
-
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{file}").search_experiments()
-    return file

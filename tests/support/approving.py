@@ -1,24 +1,23 @@
 """People who decide on models, and versions of models to decide on, for tests of approvals and of the registry."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
+from mlflow import MlflowClient
 
+from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.evidence import Kind
-from lakeward.governance.approvals.requests import Login
+from lakeward.governance.approvals.policy import Risk
+from lakeward.governance.approvals.requests import Login, Request
 from lakeward.governance.approvals.versions import AUTHOR, client_here
 from lakeward.governance.people import sealing
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Role
+from lakeward.workspace.settings import settings
 from lakeward.workspace.tracking import folder
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 PASSWORD = "correct horse battery"
 ROLES = {
@@ -30,7 +29,6 @@ ROLES = {
     "fay": [Role.QUALITY_MANAGER],
     "max": [Role.DATA_SCIENTIST, Role.QUALITY_MANAGER],
 }
-EVERY_KIND = tuple(Kind)
 NAME = "nodules"
 
 
@@ -38,49 +36,41 @@ def login(user: str) -> Login:
     return Login(user, PASSWORD)
 
 
-@contextmanager
-def quick_passwords() -> Iterator[None]:
-    """Hash passwords with as little work as argon2id knows: what they stand for is not what is tested here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sealing, "_HASHER", PasswordHasher(1, 8, 1))
-        for name, least in (("_TIME", 1), ("_MEMORY_KIB", 8), ("_LANES", 1)):
-            patch.setattr(sealing, name, least)
-        yield
+class Clock:
+    """Seconds that pass when a test says so."""
 
+    def __init__(self) -> None:
+        self.seconds = 1_795_000_000.0
 
-def let_in_all(people: People) -> None:
-    """Add everybody, with their roles."""
-    root = people.add(None, "root", "Rita Root", [], PASSWORD)
-    for user, roles in ROLES.items():
-        people.add(root, user, f"Dr. {user.title()}", roles, "a first password")
-        people.change_password(user, "a first password", PASSWORD)
+    def __call__(self) -> float:
+        return self.seconds
 
 
 class Models:
     """Versions of a model in the lakehouse's MLflow, with files that are quickly made."""
 
-    def __init__(self, empty: Path) -> None:
-        shutil.copy(empty, folder() / "mlflow.db")
-        self.client: MlflowClient = client_here()
-        self.client.create_registered_model(NAME)
-        self._experiment = self.client.create_experiment("nodules", str(folder() / "artifacts"))
+    def __init__(self) -> None:
+        self.client = client_here()
 
-    def add(self, author: str = "max", weights: str = "0.1 0.2") -> str:
+    def add(self, author: str = "max") -> str:
         """Register another version, and return its number."""
-        run = self.client.create_run(self._experiment, tags={"mlflow.user": "dan"})
+        run = self.client.create_run("1", tags={"mlflow.user": "dan"})
         self.client.log_param(run.info.run_id, "C", "1.0")
         self.client.log_metric(run.info.run_id, "auc", 0.97)
         files = folder() / "models" / run.info.run_id
         files.mkdir(parents=True)
         (files / "MLmodel").write_text("flavors: {}\n")
-        (files / "weights.txt").write_text(weights)
+        (files / "weights.txt").write_text(run.info.run_id)
         made = self.client.create_model_version(NAME, str(files), run.info.run_id, tags={AUTHOR: author})
         return str(made.version)
 
+    def files(self, version: str) -> Path:
+        """Where the files of a version are."""
+        return Path(self.client.get_model_version(NAME, version).source or "")
+
     def change(self, version: str) -> None:
         """Change the files of a version."""
-        source = self.client.get_model_version(NAME, version).source
-        with (Path(source or "") / "weights.txt").open("a") as file:
+        with (self.files(version) / "weights.txt").open("a") as file:
             file.write(" 0.3")
 
     @property
@@ -88,3 +78,68 @@ class Models:
         """The version that the alias names."""
         found = self.client.get_registered_model(NAME).aliases.get("champion")
         return None if found is None else str(found)
+
+
+@pytest.fixture(scope="session")
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A lakehouse with people and a model that has no version yet; copying it is quicker than making another.
+
+    Passwords cost next to nothing from here on: what they stand for is not what is tested.
+    """
+    home = tmp_path_factory.mktemp("peopled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealing, "_HASHER", PasswordHasher(1, 8, 1))
+        for name, least in (("_TIME", 1), ("_MEMORY_KIB", 8), ("_LANES", 1)):
+            patch.setattr(sealing, name, least)
+        patch.setenv("LAKEWARD_HOME", str(home))
+        settings.cache_clear()
+        people = People(now=Clock())
+        root = people.add(None, "root", "Rita Root", [], PASSWORD)
+        for user, roles in ROLES.items():
+            people.add(root, user, f"Dr. {user.title()}", roles, "a first password")
+            people.change_password(user, "a first password", PASSWORD)
+        client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+        client.create_experiment("nodules")
+        client.create_registered_model(NAME)
+        settings.cache_clear()
+        yield home
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def approvals(home: Path, peopled: Path, clock: Clock) -> Approvals:
+    """Approvals of a lakehouse with people, in which nothing was asked for yet."""
+    shutil.copytree(peopled, home, dirs_exist_ok=True)
+    (home / "mlflow.db").replace(folder() / "mlflow.db")
+    return Approvals(People(now=clock))
+
+
+@pytest.fixture
+def models(approvals: Approvals) -> Models:
+    return Models()
+
+
+@pytest.fixture
+def in_review(approvals: Approvals, models: Models, tmp_path: Path) -> Callable[..., Request]:
+    """A new version, whose request is in review."""
+
+    def make(risk: Risk = Risk.HIGH) -> Request:
+        version = models.add()
+        approvals.draft(login("dan"), NAME, version, risk)
+        for kind in approvals.store.policy().rule(risk).evidence:
+            approvals.attach(login("dan"), NAME, version, kind, evidence(tmp_path, kind))
+        approvals.submit(login("dan"), NAME, version)
+        return approvals.review(login("ann"), NAME, version)
+
+    return make
+
+
+def evidence(where: Path, kind: Kind, told: str = "all is well") -> Path:
+    """Write a file to attach."""
+    file = where / f"{kind}.json"
+    file.write_text(f'{{"{kind}": "{told}"}}')
+    return file

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from approving import EVERY_KIND, NAME, PASSWORD, Models, login
+from approving import NAME, PASSWORD, Clock, Models, evidence, login
 from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.errors import EvidenceBroken, NotNow, RequestRefused, StoreBroken, Voided
 from lakeward.governance.approvals.evidence import Kind
 from lakeward.governance.approvals.machine import TABLE, Act, State, after
-from lakeward.governance.approvals.policy import Risk
+from lakeward.governance.approvals.policy import DEFAULT, Risk
 from lakeward.governance.approvals.requests import DAY_S, Login, Request
 from lakeward.governance.people.errors import NotAllowed, NotLetIn
 from lakeward.governance.people.roles import Role
@@ -168,8 +168,7 @@ def test_a_file_that_mlflow_adds_when_it_loads_a_model_is_no_change(
     approvals: Approvals, models: Models, in_review: InReview
 ) -> None:
     request = in_review(Risk.LOW)
-    source = models.client.get_model_version(NAME, request.version).source
-    (Path(source or "") / "registered_model_meta").write_text("model_name: nodules")
+    (models.files(request.version) / "registered_model_meta").write_text("model_name: nodules")
     assert approvals.approve(login("bob"), NAME, request.version).state == "approved"
 
 
@@ -179,7 +178,7 @@ def test_a_file_that_mlflow_adds_when_it_loads_a_model_is_no_change(
         ("UPDATE requests SET state = 'approved'", "more to approve"),
         ("UPDATE requests SET state = 'deployed', risk = 'low'", "audit trail"),
         ("UPDATE requests SET state = 'emergency', emergency = 'quick'", "signatures are needed"),
-        ("UPDATE requests SET state = 'approved', policy = replace(policy, '\"approvers\":3', '\"approvers\":1')",
+        ("UPDATE requests SET state = 'approved', policy = replace(policy, '\"approvers\":3', '\"approvers\":2')",
          "audit trail"),
         ("UPDATE requests SET state = 'approved', authors = '[]'", "audit trail"),
         ("UPDATE requests SET policy = '{}'", "was changed"),
@@ -196,9 +195,9 @@ def test_what_is_written_into_the_store_approves_nothing(
         approvals.permitted(NAME, request.version)
 
 
-def test_a_review_that_takes_too_long_expires(approvals: Approvals, in_review: InReview, clock: object) -> None:
+def test_a_review_that_takes_too_long_expires(approvals: Approvals, in_review: InReview, clock: Clock) -> None:
     request = in_review(Risk.LOW)
-    clock.seconds += 3 * DAY_S + 1  # type: ignore[attr-defined]
+    clock.seconds += 3 * DAY_S + 1
     assert request.state_at(approvals.people.now()) is State.EXPIRED, "also before anybody notices"
     with pytest.raises(NotNow, match="expired"):
         approvals.approve(login("bob"), NAME, request.version)
@@ -232,8 +231,7 @@ def test_what_is_not_there_can_not_be_asked_for(approvals: Approvals, models: Mo
 
 def test_a_link_in_an_artefact_is_refused(approvals: Approvals, models: Models, tmp_path: Path) -> None:
     version = models.add()
-    source = models.client.get_model_version(NAME, version).source
-    (Path(source or "") / "elsewhere").symlink_to(tmp_path)
+    (models.files(version) / "elsewhere").symlink_to(tmp_path)
     with pytest.raises(RequestRefused, match="link"):
         approvals.draft(login("dan"), NAME, version, Risk.LOW)
 
@@ -247,7 +245,7 @@ def test_who_was_killed_after_signing_approves_by_trying_again(approvals: Approv
 
 
 def test_an_emergency_takes_two_and_a_reason_and_is_reviewed_after_the_fact(
-    approvals: Approvals, models: Models, tmp_path: Path, clock: object
+    approvals: Approvals, models: Models, tmp_path: Path, clock: Clock
 ) -> None:
     version = models.add()
     two = [login("eve"), login("ann")]
@@ -264,11 +262,10 @@ def test_an_emergency_takes_two_and_a_reason_and_is_reviewed_after_the_fact(
     assert approvals.permitted(NAME, version) == request
     with pytest.raises(RequestRefused, match="needs evidence"):
         approvals.approve(login("bob"), NAME, version)
-    for kind in EVERY_KIND:
-        (tmp_path / kind).write_text(kind)
-        approvals.attach(login("dan"), NAME, version, kind, tmp_path / kind)
+    for kind in DEFAULT.low.evidence:
+        approvals.attach(login("dan"), NAME, version, kind, evidence(tmp_path, kind))
     assert approvals.permitted(NAME, version).state == "emergency", "evidence that comes later stops nothing"
-    clock.seconds += 3 * DAY_S + 1  # type: ignore[attr-defined]
+    clock.seconds += 3 * DAY_S + 1
     assert approvals.store.latest(NAME, version).overdue(approvals.people.now())
     assert approvals.approve(login("bob"), NAME, version).state == "deployed"
     (event,) = recorded("governance.approval.reviewed_after")

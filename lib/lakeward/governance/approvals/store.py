@@ -196,9 +196,14 @@ class Store:
 
     def _request(self, row: sqlite3.Row) -> Request:
         sql = "SELECT kind, sha256, size, by, at FROM evidence WHERE request = ? ORDER BY at, kind"
-        evidence = tuple(Attached(Kind(it[0]), *it[1:]) for it in self._database.rows(sql, row["id"]))
+        rows = self._database.rows(sql, row["id"])
         try:
-            told = {"risk": Risk(row["risk"]), "state": State(row["state"]), "policy": _policy(row["policy"])}
+            evidence = tuple(Attached(Kind(it[0]), *it[1:]) for it in rows)
+            told: dict[str, Any] = {
+                "risk": Risk(row["risk"]),
+                "state": State(row["state"]),
+                "policy": _policy(row["policy"]),
+            }
             authors = frozenset(json.loads(row["authors"]))
         except (ValueError, TypeError):
             raise StoreBroken(f"The request {row['id']} in the store was changed. Restore it from a backup.") from None

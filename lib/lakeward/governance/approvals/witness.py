@@ -64,7 +64,7 @@ def events(model: str) -> list[dict[str, Any]]:
 def _events(*types: str, object_: str = "") -> list[dict[str, Any]]:
     try:
         with trail_here().view() as view:
-            found = query(view, types=types, object=object_) if object_ else query(view, types=types)
+            found = query(view, types=types, object_=object_)
     except NoSuchEvent:
         return []
     return sorted(found, key=lambda event: int(event["sequence"]))

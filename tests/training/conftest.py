@@ -1,0 +1,3 @@
+from approving import approvals, clock, in_review, models, peopled
+
+__all__ = ["approvals", "clock", "in_review", "models", "peopled"]

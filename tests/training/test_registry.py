@@ -1,0 +1,251 @@
+"""The registry: the alias goes only where governance has permitted it, and who moves it in MLflow is found."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from approving import NAME, Clock, Models, evidence, login
+from lakeward.governance.approvals.approvals import Approvals
+from lakeward.governance.approvals.errors import EvidenceBroken, NotNow, RequestRefused, Voided
+from lakeward.governance.approvals.policy import DEFAULT, Risk
+from lakeward.governance.approvals.requests import DAY_S, Request
+from lakeward.governance.people.errors import NotAllowed
+from lakeward.training.registry import Registry
+from lakeward.workspace.errors import EventNotRecorded
+from lakeward.workspace.events import Event, use_sink
+from recorded import recorded
+
+
+@pytest.fixture
+def registry(approvals: Approvals, models: Models) -> Registry:
+    return Registry(approvals)
+
+
+@pytest.fixture
+def approved(approvals: Approvals, in_review: Callable[..., Request]) -> Callable[[], str]:
+    """A new version that is approved."""
+
+    def make() -> str:
+        return approvals.approve(login("bob"), NAME, in_review(Risk.LOW).version).version
+
+    return make
+
+
+@pytest.fixture
+def three(registry: Registry, approved: Callable[[], str]) -> list[str]:
+    """Three versions that were champions one after the other."""
+    versions = [approved() for _ in range(3)]
+    for version in versions:
+        registry.promote(login("eve"), NAME, version)
+    return versions
+
+
+def test_an_approved_version_becomes_the_champion(
+    registry: Registry, models: Models, approved: Callable[[], str]
+) -> None:
+    version = approved()
+    with pytest.raises(NotAllowed):
+        registry.promote(login("bob"), NAME, version)
+    request = registry.promote(login("eve"), NAME, version)
+    assert (models.champion, request.state) == (version, "deployed")
+    (event,) = recorded("training.model.promoted")
+    assert (event.object, event.actor) == (f"model/{NAME}/{version}", "eve")
+    told = {"alias": "champion", "digest": request.digest, "request": request.id, "before": None}
+    assert event.details == told
+    with pytest.raises(NotNow, match="already"):
+        registry.promote(login("eve"), NAME, version)
+    assert registry.drift() == []
+
+
+def test_nothing_else_does_and_the_try_is_recorded(
+    registry: Registry, models: Models, in_review: Callable[..., Request], approved: Callable[[], str]
+) -> None:
+    version, changed, lost = in_review(Risk.LOW).version, approved(), approved()
+    with pytest.raises(NotNow, match="in_review"):
+        registry.promote(login("eve"), NAME, version)
+    models.change(changed)
+    with pytest.raises(Voided):
+        registry.promote(login("eve"), NAME, changed)
+    kept = registry.approvals.store.latest(NAME, lost).evidence[0]
+    registry.approvals.evidence.path(kept.sha256).unlink()
+    with pytest.raises(EvidenceBroken):
+        registry.promote(login("eve"), NAME, lost)
+    with pytest.raises(RequestRefused, match="no request"):
+        registry.promote(login("eve"), NAME, models.add())
+    assert models.champion is None
+    assert [event.outcome for event in recorded("training.model.promoted")] == ["refused"] * 4
+
+
+def test_it_goes_back_to_the_champion_before_or_the_one_that_is_named(
+    registry: Registry, models: Models, three: list[str]
+) -> None:
+    first, second, third = three
+    registry.rollback(login("eve"), NAME, "Misses small nodules")
+    assert models.champion == second
+    registry.rollback(login("eve"), NAME, "So does this one")
+    assert models.champion == first, "not to the one that was left for a reason"
+    with pytest.raises(RequestRefused, match="no former"):
+        registry.rollback(login("eve"), NAME, "And this")
+    with pytest.raises(NotNow, match="rollback"):
+        registry.promote(login("eve"), NAME, third)
+    assert [event.reason for event in recorded("training.model.rolled_back")] == [
+        "Misses small nodules",
+        "So does this one",
+    ]
+
+
+def test_it_never_goes_back_to_what_was_retired_or_changed(
+    registry: Registry, models: Models, three: list[str]
+) -> None:
+    first, second, _ = three
+    registry.retire(login("eve"), NAME, second, "Scanner replaced")
+    models.change(first)
+    with pytest.raises(RequestRefused, match="no former"):
+        registry.rollback(login("eve"), NAME, "Misses", second)
+    with pytest.raises(Voided):
+        registry.rollback(login("eve"), NAME, "Misses")
+    assert models.champion == three[2]
+
+
+def test_a_champion_that_is_retired_leaves_none(registry: Registry, models: Models, three: list[str]) -> None:
+    assert registry.retire(login("eve"), NAME, three[2], "Scanner replaced").state == "retired"
+    assert models.champion is None
+    assert registry.drift() == []
+    registry.rollback(login("eve"), NAME, "The one before still serves")
+    assert models.champion == three[1]
+
+
+def test_an_alias_that_was_moved_in_mlflow_is_found_and_recorded_once(
+    registry: Registry, models: Models, three: list[str]
+) -> None:
+    models.client.set_registered_model_alias(NAME, "champion", three[0])
+    for _ in range(2):
+        assert [(it.finding, it.version) for it in registry.drift()] == [("alias_changed_outside", three[0])]
+    models.client.delete_registered_model_alias(NAME, "champion")
+    assert [it.detail for it in registry.drift()] == [f"champion is gone; through the registry it was {three[2]}."]
+    events = recorded("training.model.alias_changed_outside")
+    assert [(event.details["version"], event.details["expected"]) for event in events] == [
+        (three[0], three[2]),
+        (None, three[2]),
+    ]
+    registry.promote(login("eve"), NAME, three[2])
+    assert (models.champion, registry.drift()) == (three[2], [])
+
+
+def test_an_alias_that_was_never_set_here_is_found(registry: Registry, models: Models) -> None:
+    models.client.set_registered_model_alias(NAME, "champion", models.add())
+    assert [it.finding for it in registry.drift()] == ["alias_changed_outside"]
+
+
+def test_a_champion_whose_files_were_changed_is_found(registry: Registry, models: Models, three: list[str]) -> None:
+    models.change(three[2])
+    assert [it.finding for it in registry.drift()] == ["not_as_approved"]
+    assert [it.finding for it in registry.drift()] == ["not_as_approved"], "until it is put right"
+    assert len(recorded("governance.approval.voided")) == 1
+    registry.rollback(login("eve"), NAME, "Files were changed")
+    assert registry.drift() == []
+
+
+def test_what_can_not_be_recorded_moves_nothing(
+    registry: Registry, models: Models, approved: Callable[[], str]
+) -> None:
+    version = approved()
+    with pytest.raises(EventNotRecorded):
+        _with_no_event("training.model.promoted", lambda: registry.promote(login("eve"), NAME, version))
+    assert models.champion is None
+    assert registry.drift() == []
+    models.client.set_registered_model_alias(NAME, "champion", version)
+    for _ in range(2):
+        with pytest.raises(EventNotRecorded):
+            _with_no_event("training.model.alias_changed_outside", registry.drift)
+    assert [it.finding for it in registry.drift()] == ["alias_changed_outside"]
+    assert len(recorded("training.model.alias_changed_outside")) == 1
+
+
+class Killed(BaseException):
+    """The end of a process, as what is under way sees it."""
+
+
+@pytest.mark.parametrize("place", ["add_move", "set_alias", "finish"])
+@pytest.mark.parametrize("act", ["promote", "rollback", "retire"])
+def test_who_was_killed_does_it_again(
+    registry: Registry,
+    models: Models,
+    three: list[str],
+    approved: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    act: str,
+    place: str,
+) -> None:
+    new = approved()
+    acts = {
+        "promote": (lambda: registry.promote(login("eve"), NAME, new), new),
+        "rollback": (lambda: registry.rollback(login("eve"), NAME, "Misses"), three[1]),
+        "retire": (lambda: registry.retire(login("eve"), NAME, three[2], "Old"), None),
+    }
+    do, wanted = acts[act]
+    alias = "delete_registered_model_alias" if act == "retire" else "set_registered_model_alias"
+    store = registry.approvals.store
+    owner, name = {
+        "add_move": (store, "add_move"),
+        "set_alias": (registry._client, alias),
+        "finish": (store, "finish"),
+    }[place]
+
+    def killed(*arguments: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, killed)
+        with pytest.raises(Killed):
+            do()
+    assert [it.finding for it in registry.drift()] == (["move_unfinished"] if place == "set_alias" else [])
+    do()
+    assert (models.champion, registry.drift()) == (wanted, [])
+    assert len(recorded("training.model.alias_changed_outside")) == 0
+    assert store.moves(NAME)[-1].done
+
+
+def test_an_emergency_is_in_use_at_once_and_its_review_becomes_due(
+    registry: Registry, models: Models, three: list[str], clock: Clock, tmp_path: Path
+) -> None:
+    version = models.add()
+    two = [login("eve"), login("bob")]
+    registry.emergency(two, NAME, version, Risk.LOW, "Champion fails on the new scanner")
+    assert (models.champion, registry.drift()) == (version, [])
+    clock.seconds += 3 * DAY_S + 1
+    assert [it.finding for it in registry.drift()] == ["review_overdue"]
+    for kind in DEFAULT.low.evidence:
+        registry.approvals.attach(login("dan"), NAME, version, kind, evidence(tmp_path, kind))
+    registry.approvals.reject(login("ann"), NAME, version, "Misses small nodules")
+    assert [it.finding for it in registry.drift()] == ["not_as_approved"]
+    registry.rollback(login("eve"), NAME, "Rejected after the fact")
+    assert (models.champion, registry.drift()) == (three[2], [])
+
+
+def test_who_registers_a_model_is_its_author(registry: Registry, models: Models, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "MLmodel").write_text("flavors: {}\n")
+    version = registry.register(login("dan"), NAME, str(tmp_path / "model"))
+    (event,) = recorded("training.model.registered")
+    assert (event.actor, event.object) == ("dan", f"model/{NAME}")
+    assert registry.approvals.draft(login("eve"), NAME, version, Risk.LOW).authors == {"dan", "eve"}
+    with pytest.raises(NotAllowed):
+        registry.register(login("bob"), NAME, str(tmp_path / "model"))
+
+
+def _with_no_event(type_: str, act: Callable[[], object]) -> None:
+    """Do something while events of a type can't be written."""
+    from lakeward.governance.trail.sink import write
+
+    def sink(event: Event) -> None:
+        if event.type == type_:
+            raise OSError("no space left")
+        write(event)
+
+    before = use_sink(sink)
+    try:
+        act()
+    finally:
+        use_sink(before)
