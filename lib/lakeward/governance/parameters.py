@@ -24,3 +24,10 @@ class AuditParameters(HeartbeatParameters):
 
     silence_fails: bool = Field(False, description="Whether the notebook fails if there was such a time.")
     key: str = Field("", description="The log's public key, if it is known from elsewhere.")
+
+
+class BackupParameters(Parameters):
+    """Parameters of the drill with backups."""
+
+    days: int = Field(ge=1, description="Days, today included, each of which must have a backup.")
+    part: str = Field("", description="Table or folder to lose in the copy; the largest table if empty.")

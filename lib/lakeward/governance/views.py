@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from lakeward.governance.backups.drill import Drill
+
 
 def table(rows: Sequence[dict[str, Any]], *columns: str) -> "pd.DataFrame":
     """Return rows as a frame with these columns, also if there are none."""
@@ -27,3 +29,31 @@ def activity(events: Sequence[dict[str, Any]]) -> "go.Figure":
     bars = [go.Bar(name=kind, x=list(days), y=list(days.values())) for kind, days in sorted(counts.items())]
     layout = go.Layout(barmode="stack", xaxis={"title": "day (UTC)", "type": "category"}, yaxis={"title": "events"})
     return go.Figure(bars, layout)
+
+
+def recovery(drill: "Drill", backups: Sequence[str]) -> "go.Figure":
+    """Draw how much work a loss would have cost (RPO, from one backup to the next), and how long recovery takes (RTO).
+
+    Parameters
+    ----------
+    drill : Drill
+        What was tried.
+    backups : sequence of str
+        Ids of the backups, oldest first.
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    from lakeward.governance.backups.drill import intervals
+
+    spans = [(at, span.total_seconds() / 3600) for at, span in intervals(backups)]
+    rpo = f"{max(hours for _, hours in spans):,.1f} h" if spans else "not known from one backup"
+    titles = [f"RPO: {rpo}", f"RTO: {drill.rto.total_seconds():,.1f} s"]
+    figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.2)
+    figure.add_trace(go.Scatter(x=[at for at, _ in spans], y=[hours for _, hours in spans], mode="lines+markers"), 1, 1)
+    steps = drill.steps[::-1]
+    figure.add_trace(go.Bar(x=[it.seconds for it in steps], y=[it.step for it in steps], orientation="h"), 1, 2)
+    figure.update_xaxes(title="backup made (UTC)", col=1)
+    figure.update_yaxes(title="hours since the one before", rangemode="tozero", col=1)
+    figure.update_xaxes(title="seconds", col=2)
+    return figure.update_layout(showlegend=False)

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from backed_up import Lakehouse
 from lakeward.governance.backups.create import create
 from lakeward.governance.backups.errors import BackupDamaged, WrongKey
+from lakeward.governance.backups.examination import faults
 from lakeward.governance.backups.restore import restore
 from lakeward.governance.backups.sealing import backup_keys
 from lakeward.governance.backups.vault import chunk_path
-from lakeward.governance.backups.verify import Finding, faults, verify
+from lakeward.governance.backups.verify import Finding, verify
 from lakeward.governance.trail import anchors
 from lakeward.governance.trail.sink import trail_here
 from lakeward.workspace.errors import EventNotRecorded
@@ -24,7 +25,7 @@ from lakeward.workspace.errors import EventNotRecorded
 Damage = Callable[[Lakehouse], None]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), data=st.data())
 def test_a_flipped_bit_anywhere_is_found(lakehouse: Lakehouse, place: float, bit: int, data: st.DataObject) -> None:
     if not lakehouse.place.exists():

@@ -9,16 +9,15 @@ continued. Secrets are not: they lie outside the lakehouse.
 """
 
 import os
-import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from lakeward.governance.backups.errors import Changed
+from lakeward.governance.backups.delta import LOG, fixed
 from lakeward.governance.backups.manifest import TableState
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.sink import trail_here
@@ -26,17 +25,11 @@ from lakeward.governance.trail.store import Store
 from lakeward.governance.trail.store_sqlite import SqliteStore
 from lakeward.workspace.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from deltalake import DeltaTable
-
 TRAIL = "events/trail.sqlite"
 _LEFT_OUT = {"pages", "events/trail.queue", "events/trail.lock"}
 """What only running programs need: addresses and tokens of theirs, and events that were not acknowledged yet."""
 
 _SCRATCH = ".backup"
-_LOG = "_delta_log"
-_OF_VERSION = re.compile(r"(\d{20})(?:\.(\d{20})\.compacted)?\.")
-_VECTORS = "deletion_vector*.bin"
 _SQLITE = b"SQLite format 3\0"
 _BESIDE_SQLITE = ("-wal", "-shm", "-journal")
 
@@ -93,9 +86,9 @@ def _fixed(home: Path, scratch: Path) -> Contents:
         if path != ".":
             folders.append((path, folder.stat().st_mode & 0o7777))
         if files is None:
-            table, found = _table(home, folder)
+            table, named = fixed(folder, path)
             tables.append(table)
-            sources += found
+            sources += [Source(it.relative_to(home).as_posix(), it, lasting=True) for it in named]
         else:
             sources += [
                 Source(file.relative_to(home).as_posix(), file, lasting=False)
@@ -123,7 +116,7 @@ def _walk(home: Path) -> Iterator[tuple[Path, list[Path] | None]]:
                 raise ConfigurationError(
                     f"{folder / entry} is a link, and what it leads to would not be backed up. Put that in its place."
                 )
-        if _LOG in folders:
+        if LOG in folders:
             folders.clear()
             yield folder, None
         else:
@@ -173,71 +166,3 @@ def _head(copied: Path | None) -> str:
     except NoSuchEvent:
         return ""
     return state.head if state else ""
-
-
-def _table(home: Path, folder: Path) -> tuple[TableState, list[Source]]:
-    """Fix a table at its newest version: the files that this names, and the log up to it.
-
-    ``_last_checkpoint``, a hint that readers do without, may name a later one, so it is left out.
-    """
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
-
-    log = folder / _LOG
-    listed = sorted(path for path in log.rglob("*") if path.is_file())
-    version = max((int(it.stem) for it in listed if re.fullmatch(r"\d{20}\.json", it.name)), default=-1)
-    path = folder.relative_to(home).as_posix()
-    if version < 0:
-        raise Changed(f"The table in {folder} has no version.")
-    try:
-        table = DeltaTable(str(folder), version=version)
-        live = [_inside(folder, uri) for uri in table.file_uris()]
-        rows = _rows(table)
-    except (DeltaError, OSError) as error:
-        raise Changed(f"Version {version} of the table in {folder} can't be read: {type(error).__name__}.") from None
-    files = [*(it for it in listed if _up_to(version, it)), *live, *folder.rglob(_VECTORS)]
-    sources = [Source(it.relative_to(home).as_posix(), it, lasting=True) for it in files]
-    return TableState(path, version, rows), sources
-
-
-def rows_of(folder: Path, version: int) -> int:
-    """Return how many rows a version of a table has, as its files themselves tell, not what its log tells of them."""
-    import pyarrow.parquet as pq
-    from deltalake import DeltaTable
-
-    table = DeltaTable(str(folder), version=version)
-    stored: int = sum(pq.read_metadata(_inside(folder, uri)).num_rows for uri in table.file_uris())
-    return stored - sum(kept.count(False) for kept in _vectors(table))
-
-
-def _vectors(table: "DeltaTable") -> Iterator[list[bool]]:
-    """Yield for each file with a deletion vector which of its rows are there still."""
-    import pyarrow as pa
-
-    for batch in table.deletion_vectors():
-        yield from pa.record_batch(batch)["selection_vector"].to_pylist()
-
-
-def _rows(table: "DeltaTable") -> int:
-    import pyarrow as pa
-    from deltalake import QueryBuilder
-
-    engine = QueryBuilder()
-    engine.register("t", table)
-    counted = pa.RecordBatchReader.from_stream(engine.execute("SELECT count(*) AS n FROM t")).read_all()
-    return int(counted["n"][0].as_py())
-
-
-def _inside(folder: Path, uri: str) -> Path:
-    file = Path(uri.removeprefix("file://"))
-    if not file.is_relative_to(folder):
-        raise ConfigurationError(f"The table in {folder} is a shallow clone: it names files of another. Copy it whole.")
-    return file
-
-
-def _up_to(version: int, file: Path) -> bool:
-    """Whether a file of the log belongs to a version or one before: names begin with the version, in 20 digits."""
-    if file.parent.name == "_sidecars":
-        return True  # of checkpoints; which one's is in those
-    found = _OF_VERSION.match(file.name)
-    return found is not None and int(found[2] or found[1]) <= version

@@ -1,0 +1,87 @@
+"""The commands ``lakeward backup ...``, as a person calls them; the notebook and the job."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backed_up import Lakehouse
+from lakeward.cli import main
+from lakeward.jobs.bundle.bundle import load
+from lakeward.workspace.notebooks import execute
+from lakeward.workspace.settings import settings
+
+ROOT = Path(__file__).parents[3]
+NOTEBOOK = ROOT / "notebooks" / "governance" / "04_backup_drill.ipynb"
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`lakeward backup ...` in this process: exit code and what it printed."""
+
+    def run_(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["lakeward", "backup", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out if "--json" in arguments else captured.out + captured.err
+
+    return run_
+
+
+def _told(run: Run, *arguments: object, code: int = 0) -> Any:
+    ended, text = run(*arguments, "--json")
+    assert ended == code, text
+    return json.loads(text)
+
+
+def test_a_backup_from_its_key_to_its_end(
+    lakehouse: Lakehouse, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LAKEWARD_BACKUP_KEY")
+    monkeypatch.setenv("LAKEWARD_SECRETS_DIR", str(tmp_path / "secrets"))
+    settings.cache_clear()
+    (tmp_path / "secrets").mkdir()
+    assert run("create")[0] == 2
+    key = tmp_path / "secrets" / "backup_key"
+    assert run("new-key", key)[0] == 0
+    assert run("new-key", key)[0] == 2
+    made = _told(run, "create")
+    assert (made["tables"], made["databases"]) == (2, 3)
+    [listed] = _told(run, "list")
+    assert (listed["id"], listed["bytes"]) == (made["id"], made["bytes"])
+    assert _told(run, "verify", "--last-7-days")["ok"]
+    restored = _told(run, "restore", "newest", "--to", tmp_path / "back", "--only", "imaging.images")
+    assert (restored["id"], restored["erasures_since"]) == (made["id"], 0)
+    assert run("restore", "20200101T000000Z", "--to", tmp_path / "other")[0] == 2
+    assert _told(run, "remove-old", "--apply") == {"backups": [], "chunks": 0, "removed": True}
+    lakehouse.files("chunks")[0].unlink()
+    assert not _told(run, "verify", code=1)["ok"]
+    assert "has lost the file" in run("verify")[1]
+
+
+def test_with_no_place_it_says_how_to_set_one(lakehouse: Lakehouse, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LAKEWARD_BACKUP_TO")
+    settings.cache_clear()
+    code, text = run("create")
+    assert code == 2
+    assert "LAKEWARD_BACKUP_TO" in text
+
+
+def test_the_drill_shows_a_loss_and_the_way_back(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    ran = execute(NOTEBOOK, tmp_path / "ran.ipynb", {}).read_text()
+    assert "Lost in the copy: imaging.images" in ran
+    assert "The table imaging.images can't be read" in ran
+    assert "RTO: " in ran
+
+
+def test_the_job_backs_up_each_day_and_removes_only_after_that() -> None:
+    job = load(ROOT / "jobs", "dev").jobs["governance_backup"]
+    assert [(task.task_key, [it.task_key for it in task.depends_on]) for task in job.tasks] == [
+        ("drill", []),
+        ("remove_old", ["drill"]),
+    ]
