@@ -130,6 +130,17 @@ def test_what_somebody_writes_into_the_store_is_found(join: Join, run: Run, home
     assert any(finding in it["detail"] for it in told["findings"]), told
 
 
+def test_the_store_is_put_right_by_what_the_trail_tells(join: Join, run: Run, home: Path, people: People) -> None:
+    join("ann", Role.DATA_SCIENTIST)
+    with sqlite3.connect(home / "governance" / "people.sqlite") as store:
+        store.execute("UPDATE people SET roles = '[]', name = 'Dr. Eve', active = 0 WHERE user = 'ann'")
+    assert run("people", "verify")[0] == 1
+    assert run("people", "verify", "--repair")[0] == 0
+    assert people.let_in("ann", PASSWORD).roles == {Role.DATA_SCIENTIST}
+    (event,) = recorded("governance.user.put_right")
+    assert event.details == {"fields": ["active", "name", "roles"]}
+
+
 def test_what_keeps_the_audit_trail_is_done_by_a_person_with_the_role(join: Join, run: Run) -> None:
     join("cat", Role.COMPLIANCE_OFFICER)
     join("dan", Role.DATA_SCIENTIST)

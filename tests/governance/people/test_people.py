@@ -126,6 +126,7 @@ def test_a_code_is_the_second_factor_and_is_used_once(people: People, join: Join
 RIGHTS = """
                 administrator data_scientist ml_engineer clinical_reviewer quality_manager compliance_officer
 people.manage   x             .              .           .                 .               .
+people.confirm  x             .              .           .                 .               x
 policy.change   .             .              .           .                 x               x
 model.submit    .             x              x           .                 .               .
 model.review    .             .              .           x                 x               x

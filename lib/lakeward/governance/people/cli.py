@@ -96,6 +96,22 @@ def reset(user: User, by: By = None, json: Json = False) -> None:
 
 
 @app.command()
+def confirm(user: User, by: By = None, json: Json = False) -> None:
+    """Confirm that somebody's key is their own: they have told you its id face to face, as `people list` shows it.
+
+    In production nobody signs before. It takes another than the one who gave the first password.
+
+    Example: lakeward people confirm ann --by cat
+    """
+    from lakeward.governance.people.asking import enter
+
+    people = _people()
+    people.confirm(enter(people, by), user)
+    person = people.find(user)
+    print_either(_told(person), json, f"{user} signs with the key {person.vkey}, confirmed by {person.confirmed}.")
+
+
+@app.command()
 def roles(user: User, role: Roles = None, by: By = None, json: Json = False) -> None:
     """Give somebody other roles, in place of all that they have.
 
@@ -159,15 +175,24 @@ def matrix(json: Json = False) -> None:
 
 
 @app.command()
-def verify(json: Json = False) -> None:
+def verify(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Before, write into the store what the trail tells.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Compare people and signatures in the store with what the audit trail tells of them; ends with 1 at a finding.
 
-    What the trail tells is worth what `lakeward audit verify` says of it.
+    What the trail tells is worth what `lakeward audit verify` says of it. Secrets are not in it: who lacks them after a
+    repair is given a new password, with `lakeward people reset`.
 
     Example: lakeward people verify
     """
+    from lakeward.governance.people.verify import repair as repair_store
     from lakeward.governance.people.verify import verify as verify_store
 
+    if repair:
+        repair_store(_people())
     done = verify_store(_people())
     findings = [{"what": it.what, "detail": it.detail} for it in done.findings]
     facts = {"ok": not findings, "people": done.people, "signatures": done.signatures, "findings": findings}
@@ -201,6 +226,7 @@ def _told(person: "Person") -> dict[str, object]:
         "roles": sorted(person.roles),
         "active": person.active,
         "account": person.account,
+        "confirmed": person.confirmed,
         "codes": person.sealed_totp is not None,
         "password of": since.date(),
         "key": person.vkey,

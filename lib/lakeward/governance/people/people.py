@@ -173,7 +173,26 @@ class People:
         earlier = (person.password, *person.earlier)[:REMEMBERED]
         new = {"password": digest, "earlier": earlier, "password_set": self.now(), "must_change": True}
         fresh = {"sealed_key": sealed, "vkey": vkey, "sealed_totp": None, "failures": 0, "locked_until": 0}
-        self._change("reset", user, by, **new, **fresh)
+        self._change("reset", user, by, **new, **fresh, confirmed=None)
+
+    def confirm(self, by: Person, user: str) -> None:
+        """Confirm that a person's key is their own, as they have told face to face: production signs with no other.
+
+        Whoever has given the first password could have set a second one in the person's place; so it takes two to sign
+        as somebody else (11.200(a)(3)).
+
+        Raises
+        ------
+        PersonRefused
+            If it is one's own, or who confirms has given the first password, or that was not changed yet.
+        """
+        self.allow(by, Action.CONFIRM_PEOPLE)
+        if self.find(user).must_change:
+            raise PersonRefused(f"{user} must change the first password before: lakeward people password {user}.")
+        given = [it.by for it in register.told(user)[user] if it.type in register.GIVEN]
+        if by.user in (user, given[-1]):
+            raise PersonRefused(f"Somebody else must confirm {user}: neither they, nor who gave their first password.")
+        self._change("confirmed", user, by, confirmed=by.user)
 
     def set_roles(self, by: Person, user: str, roles: Iterable[Role]) -> None:
         """Give a person other roles."""

@@ -16,10 +16,13 @@ from lakeward.governance.trail.sink import trail_here
 
 _CHANGES = (
     *("added", "reset", "password_changed", "codes_set_up"),
-    *("roles_changed", "account_changed", "activated", "deactivated"),
+    *("roles_changed", "account_changed", "confirmed", "activated", "deactivated"),
 )
 TYPES = tuple(f"governance.user.{change}" for change in _CHANGES)
 """Types of the events that tell a person."""
+GIVEN = ("governance.user.added", "governance.user.reset")
+"""Types of those of them with which somebody else gives a password."""
+
 SIGNED = "governance.signature.made"
 
 
@@ -48,6 +51,7 @@ def facts(person: Person) -> dict[str, Any]:
     return {
         "name": person.name,
         "account": person.account,
+        "confirmed": person.confirmed,
         "roles": sorted(role.value for role in person.roles),
         "key": person.vkey,
         "active": person.active,

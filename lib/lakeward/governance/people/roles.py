@@ -18,6 +18,7 @@ class Action(StrEnum):
     """What needs a role."""
 
     MANAGE_PEOPLE = "people.manage"
+    CONFIRM_PEOPLE = "people.confirm"
     CHANGE_POLICY = "policy.change"
     SUBMIT_MODEL = "model.submit"
     REVIEW_MODEL = "model.review"
@@ -30,6 +31,7 @@ class Action(StrEnum):
 
 MATRIX: dict[Action, frozenset[Role]] = {
     Action.MANAGE_PEOPLE: frozenset({Role.ADMINISTRATOR}),
+    Action.CONFIRM_PEOPLE: frozenset({Role.ADMINISTRATOR, Role.COMPLIANCE_OFFICER}),
     Action.CHANGE_POLICY: frozenset({Role.COMPLIANCE_OFFICER, Role.QUALITY_MANAGER}),
     Action.SUBMIT_MODEL: frozenset({Role.DATA_SCIENTIST, Role.ML_ENGINEER}),
     Action.REVIEW_MODEL: frozenset({Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER, Role.COMPLIANCE_OFFICER}),

@@ -22,6 +22,7 @@ from lakeward.governance.people.errors import NotLetIn, PersonRefused, Signature
 from lakeward.governance.people.people import People
 from lakeward.governance.people.register import SIGNED, Told, events, told
 from lakeward.governance.people.roles import Role
+from lakeward.governance.people.store import Person
 from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.notes import Signer, Verifier, opened
 from lakeward.workspace.events import Event, record
@@ -110,13 +111,13 @@ def sign(
     Raises
     ------
     NotLetIn
-        If the signer is not who they say; or, in production, has no one-time codes.
+        If the signer is not who they say; or, in production, has no one-time codes or was confirmed by nobody.
     EventNotRecorded
         If it could not be written to the audit trail; then nothing is signed.
     """
     person = people.let_in(user, password, code)
-    if settings().environment == "prod" and person.sealed_totp is None:
-        raise NotLetIn("In production a signature needs a one-time code. Set them up: lakeward people codes.")
+    if settings().environment == "prod":
+        _check_for_production(person)
     at = datetime.fromtimestamp(people.now(), UTC)
     values = (str(what), what.sha256, meaning.value, user, person.name, at.isoformat())
     text = "\n".join([_HEAD, *(f"{name} {value}" for name, value in zip(_FIELDS, values, strict=True))]) + "\n"
@@ -241,6 +242,13 @@ def read(note: str) -> Signature:
         return Signature(what, Meaning(said["meaning"]), said["signer"], said["name"], at, note)
     except (ValueError, PersonRefused):
         raise SignatureInvalid("The signature's record, time or meaning is none.") from None
+
+
+def _check_for_production(person: Person) -> None:
+    if person.sealed_totp is None:
+        raise NotLetIn("In production a signature needs a one-time code. Set them up: lakeward people codes.")
+    if person.confirmed is None:
+        raise NotLetIn("In production another must have confirmed whose key it is: lakeward people confirm.")
 
 
 def digest(note: str) -> str:

@@ -12,7 +12,7 @@ from lakeward.workspace.sqlite import Database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS people (
-    user TEXT PRIMARY KEY, name TEXT NOT NULL, account TEXT UNIQUE, roles TEXT NOT NULL,
+    user TEXT PRIMARY KEY, name TEXT NOT NULL, account TEXT UNIQUE, confirmed TEXT, roles TEXT NOT NULL,
     password TEXT NOT NULL, earlier TEXT NOT NULL,
     sealed_key BLOB NOT NULL, vkey TEXT NOT NULL, sealed_totp BLOB, totp_used INTEGER NOT NULL DEFAULT 0,
     active INTEGER NOT NULL DEFAULT 1, failures INTEGER NOT NULL DEFAULT 0, locked_until INTEGER NOT NULL DEFAULT 0,
@@ -38,6 +38,8 @@ class Person:
         Public key that the person signs with now, as signed notes name it.
     account : str or None
         The person's object id in Entra ID, whose tokens let them in.
+    confirmed : str or None
+        Who has confirmed that the key is this very person's.
     """
 
     user: str
@@ -50,6 +52,7 @@ class Person:
     must_change: bool
     earlier: tuple[str, ...] = ()
     account: str | None = None
+    confirmed: str | None = None
     sealed_totp: bytes | None = None
     totp_used: int = 0
     active: bool = True

@@ -1,12 +1,24 @@
 """Whether people and signatures in the store are as the audit trail tells: what somebody wrote into it is found."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from lakeward.governance.people import register
 from lakeward.governance.people.errors import SignatureInvalid
 from lakeward.governance.people.people import People
+from lakeward.governance.people.roles import Role
 from lakeward.governance.people.signatures import digest, read, verify_told
+from lakeward.governance.people.store import Person
+from lakeward.workspace.events import Event, record
+
+_COLUMNS: dict[str, Callable[[Any], Any]] = {
+    "name": str,
+    "roles": lambda roles: frozenset(map(Role, roles)),
+    "account": lambda account: account,
+    "confirmed": lambda confirmed: confirmed,
+    "active": bool,
+}
+"""Facts that are no secret, and how the store has them."""
 
 
 class Finding(NamedTuple):
@@ -29,6 +41,21 @@ def verify(people: People) -> Verification:
     stored, notes = people.store.people(), people.store.all_notes()
     findings = [*_people(people), *_signatures(notes)]
     return Verification(len(stored), len(notes), findings)
+
+
+def repair(people: People) -> None:
+    """Write into the store what the trail tells of people, where it differs and is no secret; nobody gains by that."""
+    for person in people.store.people():
+        known = register.now(person.user)
+        wrong = register.differences(person, known).keys() & _COLUMNS.keys()
+        if known and wrong:
+            event = Event(type="governance.user.put_right", object=person.user, details={"fields": sorted(wrong)})
+            columns = {name: _COLUMNS[name](known[name]) for name in wrong}
+            people.store.change(person.user, _telling(event), **columns)
+
+
+def _telling(event: Event) -> Callable[[Person], None]:
+    return lambda person: record(event)
 
 
 def _people(people: People) -> Iterator[Finding]:
