@@ -1,10 +1,11 @@
 """21 CFR Part 11, paragraph by paragraph, as far as software can fulfil it; each test is named for what it shows.
 
-What only an organization can do: certify to the agency that its electronic signatures are as binding as handwritten ones
-(11.100(c)), hold people accountable by written policies (11.10(j)), train them (11.10(i)), look at who somebody is before
-adding them (11.100(b), of which the software asks that a second person confirms it), and test tokens and authenticators
-from time to time (11.300(e)). Biometric signatures (11.200(b)) are not offered. Validation, copies and protection of
-records, and audit trails (11.10(a) to (e)), are the trail's, the reports' and the backups'.
+What only an organization can do: certify to the agency that its electronic signatures are as binding as those by hand
+(11.100(c)), hold people accountable by written policies (11.10(j)), train them (11.10(i)), look at who somebody is
+before adding them (11.100(b), of which the software asks that a second person confirms it), have somebody at hand who
+is told of a lock-out (11.300(d)), and test authenticators from time to time (11.300(e)). Biometric signatures
+(11.200(b)) are not offered. Validation, copies and protection of records, and audit trails (11.10(a) to (e)), are the
+trail's, the reports' and the backups'.
 """
 
 from collections.abc import Callable

@@ -9,7 +9,7 @@ import pyotp
 import pytest
 
 from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
-from lakeward.governance.people.errors import NotAllowed, NotLetIn, PersonRefused
+from lakeward.governance.people.errors import NotAllowed, NotLetIn, PersonRefused, StoreDamaged
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import MATRIX, Action, Role
 from lakeward.governance.people.store import Person
@@ -161,6 +161,14 @@ def test_a_role_that_somebody_wrote_into_the_store_allows_nothing(people: People
     with pytest.raises(NotLetIn, match="audit trail"):
         people.let_in("ann", PASSWORD)
     assert ann.roles == frozenset()
+
+
+def test_an_entry_that_can_not_be_read_is_told_of(people: People, join: Join, home: Path) -> None:
+    join("ann")
+    with sqlite3.connect(home / "governance" / "people.sqlite") as store:
+        store.execute("""UPDATE people SET roles = '["king"]' WHERE user = 'ann'""")
+    with pytest.raises(StoreDamaged, match="entry of ann"):
+        people.let_in("ann", PASSWORD)
 
 
 def test_whoever_empties_the_store_becomes_no_administrator(people: People, join: Join, home: Path) -> None:

@@ -176,9 +176,7 @@ def matrix(json: Json = False) -> None:
 
 @app.command()
 def verify(
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Before, write into the store what the trail tells.")
-    ] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="First write what the trail tells into the store.")] = False,
     json: Json = False,
 ) -> None:
     """Compare people and signatures in the store with what the audit trail tells of them; ends with 1 at a finding.

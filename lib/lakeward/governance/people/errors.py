@@ -27,3 +27,7 @@ class MoreMustSign(LakewardError):
     """An act needs several people, and not all of them have signed it yet."""
 
     exit_code = 10
+
+
+class StoreDamaged(LakewardError):
+    """What the store says of a person can't be read: another program has written it."""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lakeward.governance.people.errors import StoreDamaged
 from lakeward.governance.people.roles import Role
 from lakeward.workspace.sqlite import Database
 
@@ -145,7 +146,10 @@ def _columns(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _person(row: sqlite3.Row) -> Person:
     plain: dict[str, Any] = dict(row)
-    plain |= {"roles": frozenset(map(Role, json.loads(row["roles"]))), "earlier": tuple(json.loads(row["earlier"]))}
+    try:
+        plain |= {"roles": frozenset(map(Role, json.loads(row["roles"]))), "earlier": tuple(json.loads(row["earlier"]))}
+    except (ValueError, TypeError):
+        raise StoreDamaged(f"The store's entry of {row['user']} is damaged. Restore it from a backup.") from None
     return Person(**plain | {"active": bool(row["active"]), "must_change": bool(row["must_change"])})
 
 
