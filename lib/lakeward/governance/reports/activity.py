@@ -11,7 +11,7 @@ _TOUCH = {"phi_access": "access", "export": "export", "quarantine": "release", "
 """Kinds of events on patient data, and what they are called here."""
 
 _HOUR = timedelta(hours=1)
-_MOST = 60
+_MOST = 40
 """Rows of events that are listed; there may be many more, which `lakeward audit query` lists."""
 
 

@@ -44,12 +44,12 @@ def made(period: Period, now: datetime) -> Compliance:
         figures={"score": whole.text, **{str(name): str(count) for name, count in zip(_RESULTS, whole, strict=True)}},
         sections=[
             _summary(laws, proofs, whole),
+            _findings(proofs),
+            *activity.open_findings(stores),
             *(_controls(law, proofs) for law in laws),
             Section("What the checks saw", [Text(_CHECKS_NOTE)]),
             *_checked(proofs),
             *activity.sections(stores),
-            _findings(proofs),
-            *activity.open_findings(stores),
             _verifying(stores, proofs),
         ],
         facts=_facts(laws, proofs, whole, period),
@@ -86,7 +86,7 @@ def _summary(laws: Sequence[Framework], proofs: Mapping[str, Proof], whole: Scor
     scores = [score(_results(law, proofs)) for law in laws]
     rows = [_line(law.name, it) for law, it in zip(laws, scores, strict=True)]
     series = {str(name): [it[place] for it in scores] for place, name in enumerate(_RESULTS)}
-    columns = ("Framework", *(str(it).capitalize() for it in _RESULTS), "Score")
+    columns = ("Framework", *(f"{it[0].upper()}{it[1:]}" for it in _RESULTS), "Score")
     return Section(
         "Summary",
         [

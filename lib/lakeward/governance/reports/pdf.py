@@ -38,6 +38,7 @@ class _Page(FPDF):
         self.viewer_preferences = ViewerPreferences(display_doc_title=True)
         self.set_margins(_MARGIN, _MARGIN, _MARGIN)
         self.set_auto_page_break(True, _FOOT)
+        self.c_margin = 0
         for family, emphasis, file in _FONTS:
             self.add_font(family, emphasis, _fonts() / file)
 
@@ -118,7 +119,8 @@ def _contents(page: FPDF) -> None:
     page.set_text_color(style.ACCENT)
     page.cell(0, 10, "Contents", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
     contents = TableOfContents(
-        TextStyle(font_family=_SANS, font_size_pt=_BODY, color=style.TEXT), use_section_title_styles=False
+        TextStyle(font_family=_SANS, font_style="", font_size_pt=_BODY, color=style.TEXT),
+        use_section_title_styles=False,
     )
     page.insert_toc_placeholder(contents.render_toc, 1, allow_extra_pages=True, reset_page_indices=False)
 
@@ -177,14 +179,14 @@ def _table(page: FPDF, table: Table, heads: bool = True) -> None:
         if heads:
             drawn.row(table.columns)
         for cells in table.rows:
-            row = drawn.row()
+            row = drawn.row(style=FontFace(fill_color="#ffffff"))
             for number, (name, cell) in enumerate(zip(table.columns, cells, strict=True)):
                 row.cell(cell, style=_face(table, name, cell, number == 0 and not heads))
 
 
 def _face(table: Table, name: str, cell: str, label: bool) -> FontFace | None:
     if label:
-        return FontFace(color=style.FAINT)
+        return FontFace(color=style.FAINT, fill_color="#ffffff")
     if name and name == table.marked:
         return FontFace(emphasis="BOLD", color=style.WORDS.get(cell, style.TEXT))
     if name and name == table.exact:

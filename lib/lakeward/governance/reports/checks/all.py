@@ -15,8 +15,10 @@ GROUPS = {
 
 
 def run(stores: Stores) -> dict[str, Proof]:
-    """Run all checks."""
-    return {name: prove(check, stores) for name, check in CHECKS.items()}
+    """Run all checks, group by group."""
+    order = [module.__name__ for module in GROUPS.values()]
+    checks = sorted(CHECKS.values(), key=lambda it: order.index(it.look.__module__))
+    return {check.name: prove(check, stores) for check in checks}
 
 
 def group_of(proof: Proof) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from lakeward.governance.reports.checks.check import Seen, check, nothing, seen
+from lakeward.governance.reports.checks.check import Seen, check, many, nothing, seen
 from lakeward.governance.reports.stores import Stores
 
 OPEN_DAYS = 30
@@ -18,7 +18,8 @@ def inputs_accounted(stores: Stores) -> Seen:
         return nothing("Nothing was ingested in the period.")
     lost = [it["run_id"] for it in runs if it["found"] != it["known"] + it["stored"] + it["quarantined"]]
     found, aside = sum(it["found"] for it in runs), sum(it["quarantined"] for it in runs)
-    detail = f"{len(runs)} runs, {found:,} files, {aside:,} set aside, {len(lost)} runs that don't add up"
+    sums = f"{many(found, 'file')}, {aside:,} set aside"
+    detail = f"{many(len(runs), 'run')}, {sums}, {many(len(lost), 'run')} that don't add up"
     return seen(not lost, detail, runs=runs, wrong=lost)
 
 
@@ -46,7 +47,8 @@ def lookups_reasoned(stores: Stores) -> Seen:
     if not found:
         return nothing("Nobody looked a pseudonym up in the period.")
     silent = [it["sequence"] for it in found if not it["reason"] and not it["erased"]]
-    detail = f"{len(found)} look-ups by {len({it['actor'] for it in found})} people, {len(silent)} with no reason"
+    by = many(len({it["actor"] for it in found}), "person", "people")
+    detail = f"{many(len(found), 'look-up')} by {by}, {len(silent)} with no reason"
     return seen(not silent, detail, lookups=[it["sequence"] for it in found], silent=silent)
 
 
@@ -57,5 +59,5 @@ def erasures_done(stores: Stores) -> Seen:
     if not found:
         return nothing("No patient was withdrawn in the period.")
     undone = [it["sequence"] for it in found if it["outcome"] != "success" or not (it["reason"] or it["erased"])]
-    detail = f"{len(found)} withdrawals, {len(undone)} not done or with no reason"
+    detail = f"{many(len(found), 'withdrawal')}, {len(undone)} not done or with no reason"
     return seen(not undone, detail, withdrawals=[it["sequence"] for it in found], undone=undone)

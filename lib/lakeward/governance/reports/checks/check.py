@@ -59,6 +59,11 @@ def seen(holds: bool, detail: str, **evidence: Any) -> Seen:
     return Seen(Result.MET if holds else Result.NOT_MET, detail, evidence)
 
 
+def many(count: int, one: str, more: str = "") -> str:
+    """Return a number with the thing that there are so many of."""
+    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
+
+
 def nothing(detail: str, **evidence: Any) -> Seen:
     """Return that there was nothing to see."""
     return Seen(Result.NONE, detail, evidence)

@@ -5,7 +5,7 @@ from typing import Any
 
 from lakeward.governance.people.errors import SignatureInvalid
 from lakeward.governance.people.signatures import Signature, verify
-from lakeward.governance.reports.checks.check import Seen, check, nothing, seen
+from lakeward.governance.reports.checks.check import Seen, check, many, nothing, seen
 from lakeward.governance.reports.stores import Stores, Told
 
 SIGNED, CAME_IN = "governance.signature.made", "governance.login.succeeded"
@@ -28,7 +28,9 @@ def signatures_valid(stores: Stores) -> Seen:
         good += len(valid)
         if lost or len(valid) < len(notes):
             bad.append({"record": record, "invalid": len(notes) - len(valid), "not_kept": lost})
-    detail = f"{len(told)} signatures told of, {good} valid ones kept, {len(bad)} records where they differ"
+    detail = (
+        f"{many(len(told), 'signature')} told of, {good} valid ones kept, {many(len(bad), 'record')} where they differ"
+    )
     return seen(not bad, detail, told=[it["sequence"] for it in told], valid=good, wrong=bad)
 
 
@@ -40,7 +42,7 @@ def signatures_by_login(stores: Stores) -> Seen:
         return nothing("Nothing was signed in the period.")
     logins = stores.of(CAME_IN)
     without = [event["sequence"] for event in signed if not any(_right_before(login, event) for login in logins)]
-    detail = f"{len(signed)} signatures, {len(without)} with no login of the signer right before"
+    detail = f"{many(len(signed), 'signature')}, {len(without)} with no login of the signer right before"
     return seen(not without, detail, signatures=[it["sequence"] for it in signed], without=without)
 
 
@@ -52,7 +54,7 @@ def promotions_approved(stores: Stores) -> Seen:
         return nothing("No model version was promoted in the period.")
     approved = stores.ever(APPROVED)
     without = [it["sequence"] for it in promoted if not any(_approves(one, it) for one in approved)]
-    detail = f"{len(promoted)} promotions, {len(without)} without an approval"
+    detail = f"{many(len(promoted), 'promotion')}, {len(without)} without an approval"
     return seen(not without, detail, promotions=[it["sequence"] for it in promoted], without=without)
 
 
@@ -65,7 +67,7 @@ def approvers_others(stores: Stores) -> Seen:
     made = stores.ever("governance.approval.drafted", "governance.approval.submitted")
     makers = {(it["object"], it["details"].get("request"), it["actor"]) for it in made}
     own = [it["sequence"] for it in approved if (it["object"], it["details"].get("request"), it["actor"]) in makers]
-    detail = f"{len(approved)} approvals, {len(own)} of one's own request"
+    detail = f"{many(len(approved), 'approval')}, {len(own)} of one's own request"
     return seen(not own, detail, approvals=[it["sequence"] for it in approved], own=own)
 
 
@@ -76,7 +78,7 @@ def registry_untouched(stores: Stores) -> Seen:
     outside = stores.of("training.model.alias_changed_outside")
     if not changes and not outside:
         return nothing("Nothing happened to models in the period.")
-    detail = f"{len(changes)} changes by Lakeward, {len(outside)} from outside"
+    detail = f"{many(len(changes), 'change')} by Lakeward, {len(outside)} from outside"
     return seen(not outside, detail, changes=len(changes), outside=[it["sequence"] for it in outside])
 
 

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from lakeward.governance.reports.checks.check import Seen, check, nothing, seen
+from lakeward.governance.reports.checks.check import Seen, check, many, nothing, seen
 from lakeward.governance.reports.stores import ALLOWED_SILENCE, Stores
 from lakeward.governance.trail.anchors import ANCHORED
 from lakeward.governance.trail.keeping import RETIRED, YEARS, floor
@@ -18,7 +18,7 @@ def audit_intact(stores: Stores) -> Seen:
     if done is None:
         return nothing(_NO_TRAIL)
     findings = [f"{it.fault} at event {it.sequence}: {it.detail}" for it in done.findings]
-    detail = f"{done.events:,} events, {done.anchors} anchored heads, {len(findings)} findings"
+    detail = f"{many(done.events, 'event')}, {many(done.anchors, 'anchored head')}, {many(len(findings), 'finding')}"
     return seen(not findings, detail, events=done.events, head=done.head, keys=stores.keys, findings=findings)
 
 
@@ -29,7 +29,9 @@ def audit_continuous(stores: Stores) -> Seen:
         return nothing(_NO_TRAIL)
     found = [{"since": _second(it.since), "until": _second(it.until), "after_event": it.after} for it in stores.gaps]
     longest = max((it.until - it.since for it in stores.gaps), default=ALLOWED_SILENCE)
-    detail = f"{len(found)} gaps" + (f", the longest of {longest.total_seconds() / 3600:,.1f} hours" if found else "")
+    detail = many(len(found), "gap") + (
+        f", the longest of {longest.total_seconds() / 3600:,.1f} hours" if found else ""
+    )
     return seen(not found, detail, allowed_minutes=60, gaps=found, until=_second(stores.until))
 
 
@@ -42,9 +44,8 @@ def audit_anchored(stores: Stores) -> Seen:
         return nothing("No head was ever anchored outside the lakehouse.")
     lost = sorted(it.detail for it in done.findings if "no head is left" in it.detail)
     now = len(stores.of(ANCHORED))
-    detail = (
-        f"{done.anchors} heads in {len({it['object'] for it in placed})} places, {now} new, {len(lost)} places lost"
-    )
+    places = many(len({it["object"] for it in placed}), "place")
+    detail = f"{many(done.anchors, 'head')}, {now} new, in {places}, of which {len(lost)} lost"
     return seen(bool(now) and not lost, detail, anchored=[it["sequence"] for it in placed], new=now, lost=lost)
 
 
@@ -55,7 +56,12 @@ def audit_reviewed(stores: Stores) -> Seen:
         return nothing("No event was recorded in the period.")
     found = [it for it in stores.of(*_REVIEWS) if it["outcome"] == "success"]
     by = sorted({it["actor"] for it in found})
-    return seen(bool(found), f"{len(found)} reviews by {len(by)} people", events=_numbers(found), by=by)
+    return seen(
+        bool(found),
+        f"{many(len(found), 'review')} by {many(len(by), 'person', 'people')}",
+        events=_numbers(found),
+        by=by,
+    )
 
 
 @check(f"No event was deleted before {YEARS} years had passed.")
@@ -66,7 +72,7 @@ def audit_kept(stores: Stores) -> Seen:
     done = stores.ever(RETIRED)
     early = [it["sequence"] for it in done if _day(it["details"].get("day")) > floor(_day(it["recorded"][:10]))]
     unsaid = [it.sequence for it in stores.verification.findings if it.fault in ("deletion", "truncation")]
-    detail = f"{len(done)} deletions, {len(early)} of them too early; {len(unsaid)} that no event tells of"
+    detail = f"{many(len(done), 'deletion')}, {len(early)} of them too early, and {len(unsaid)} that no event tells of"
     return seen(not early and not unsaid, detail, deletions=_numbers(done), too_early=early, unsaid=unsaid)
 
 
@@ -78,7 +84,7 @@ def stores_private(stores: Stores) -> Seen:
         return nothing("There are no such folders.")
     open_ = sorted(name for name, mode in modes.items() if mode & 0o077)
     texts = {name: f"{mode:o}" for name, mode in modes.items()}
-    return seen(not open_, f"{len(modes)} folders, {len(open_)} open to others", modes=texts, open=open_)
+    return seen(not open_, f"{many(len(modes), 'folder')}, {len(open_)} open to others", modes=texts, open=open_)
 
 
 def _numbers(events: list[dict[str, object]]) -> list[object]:

@@ -1,0 +1,156 @@
+"""Each check: met where all is as it should be, red where one thing is broken, and no evidence where there is nothing."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import date, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import rfc8785
+
+from furnished import MODEL, NOW, PASSWORD, PERIOD, World, write_table
+from lakeward.governance.people.roles import Role
+from lakeward.governance.reports.checks import people
+from lakeward.governance.reports.checks.all import run
+from lakeward.governance.reports.checks.check import CHECKS, Result
+from lakeward.governance.reports.stores import Period, Stores
+from lakeward.governance.trail.anchors import anchor
+from lakeward.workspace.settings import settings
+
+LONGER = Period(PERIOD.first, PERIOD.last + timedelta(days=1))
+DAY_BEFORE = Period(date(2026, 11, 1), date(2026, 11, 1))
+LATER = NOW + timedelta(days=200)
+
+
+class Broken(NamedTuple):
+    """What breaks a thing, and when it is looked at."""
+
+    break_: Callable[[World], Any] = lambda world: None
+    period: Period = PERIOD
+    now: Any = NOW
+
+
+def _sql(file: Path, sql: str) -> None:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        assert connection.execute(sql).rowcount
+
+
+def _trail(sql: str) -> Callable[[World], None]:
+    return lambda world: _sql(world.trail.store.path, sql)
+
+
+def _people(sql: str) -> Callable[[World], None]:
+    return lambda world: _sql(settings().home / "governance" / "people.sqlite", sql)
+
+
+def _told(*what: Any, times: int = 1, **fields: Any) -> Callable[[World], None]:
+    return lambda world: [world.tell(*what, **fields) for _ in range(times)] and None
+
+
+def _lose_heads(world: World) -> None:
+    place = settings().home.parent / "own-heads"
+    place.mkdir()
+    anchor(world.trail, place).unlink()
+
+
+WRONG = "Identity, password or code is wrong."
+EDIT = "UPDATE entries SET data = replace(data, 'cohort', 'c') || ' ' WHERE sequence = 30"
+BROKEN = {
+    "audit_intact": Broken(_trail(EDIT)),
+    "audit_continuous": Broken(period=LONGER, now=NOW),
+    "audit_anchored": Broken(_lose_heads),
+    "audit_reviewed": Broken(period=DAY_BEFORE),
+    "audit_kept": Broken(_told("governance.audit.retired", "trail", details={"day": "2026-01-01", "before": 0})),
+    "stores_private": Broken(lambda world: world.trail.folder.chmod(0o755)),
+    "duties_separated": Broken(
+        lambda world: world.people.set_roles(
+            world.people.find("root"), "ann", [Role.ML_ENGINEER, Role.CLINICAL_REVIEWER]
+        )
+    ),
+    "actors_known": Broken(_told("imaging.export.started", "imaging.images", "mallory")),
+    "accounts_used": Broken(now=LATER),
+    "identities_unique": Broken(_told("governance.user.added", "ann", "root")),
+    "passwords_fresh": Broken(now=LATER),
+    "passwords_hashed": Broken(_people("UPDATE people SET password = 'swordfish' WHERE user = 'ann'")),
+    "second_factor": Broken(lambda world: world.people.reset(world.people.find("root"), "ann", PASSWORD[::-1])),
+    "lockout_works": Broken(_told("governance.login.failed", "ann", outcome="refused", reason=WRONG, times=6)),
+    "signatures_valid": Broken(_people("DELETE FROM signatures WHERE number = 1")),
+    "signatures_by_login": Broken(_told("governance.signature.made", "approval/r-9")),
+    "promotions_approved": Broken(_told("training.model.promoted", MODEL, details={"request": "r-77"})),
+    "approvers_others": Broken(_told("governance.approval.approved", MODEL, "ann", details={"request": "r-02"})),
+    "registry_untouched": Broken(_told("training.model.alias_changed_outside", MODEL)),
+    "inputs_accounted": Broken(
+        lambda world: write_table(
+            "imaging.runs",
+            run_id=["r1"],
+            state=["SUCCESS"],
+            started_at=[PERIOD.begin],
+            found=[9],
+            known=[2],
+            stored=[5],
+            quarantined=[1],
+        )  # fmt: skip
+    ),
+    "quarantine_attended": Broken(now=LATER),
+    "lookups_reasoned": Broken(_told("imaging.crosswalk.looked_up", "LW1", "ben")),
+    "erasures_done": Broken(_told("imaging.patient.withdrawn", "0f" * 32, "carl")),
+    "backups_daily": Broken(period=LONGER, now=NOW + timedelta(days=1)),
+    "backups_verified": Broken(_told("governance.backup.failed", "backup/1", outcome="failure")),
+}
+
+
+def test_each_check_is_broken_here() -> None:
+    assert {*BROKEN, "lockout_long"} == set(CHECKS)
+
+
+def test_all_are_met_where_all_is_as_it_should_be(world: World) -> None:
+    proofs = run(Stores(PERIOD, NOW))
+    assert {it.detail: it.result for it in proofs.values() if it.result is not Result.MET} in (
+        {}, {proofs["lockout_long"].detail: Result.NOT_MET},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_thing_turns_its_check_red(world: World, name: str) -> None:
+    broken = BROKEN[name]
+    broken.break_(world)
+    proof = world.proof(name, broken.period, broken.now)
+    assert proof.result is Result.NOT_MET, proof.detail
+
+
+def test_an_edited_signature_is_found(world: World) -> None:
+    _people("UPDATE signatures SET note = replace(note, 'approval', 'approvaI') WHERE number = 1")(world)
+    assert world.proof("signatures_valid").result is Result.NOT_MET
+
+
+@pytest.mark.parametrize(("seconds", "result"), [(29 * 60, Result.NOT_MET), (30 * 60, Result.MET)])
+def test_a_short_lock_is_not_enough(
+    world: World, monkeypatch: pytest.MonkeyPatch, seconds: int, result: Result
+) -> None:
+    monkeypatch.setattr(people, "LOCKED_S", seconds)
+    assert world.proof("lockout_long").result is result
+
+
+def test_a_real_lock_out_is_one(world: World) -> None:
+    for _ in range(7):
+        with pytest.raises(Exception, match=r"wrong|locked"):
+            world.people.let_in("ann", "not the password", world.code("ann"))
+    proof = world.proof("lockout_works")
+    assert (proof.result, proof.detail) == (Result.MET, "7 failed logins, 1 lock, 0 that should have been and were not")
+
+
+@pytest.mark.usefixtures("home")
+def test_nothing_is_met_where_there_is_nothing() -> None:
+    results = {name: it.result for name, it in run(Stores(PERIOD, NOW)).items() if name != "lockout_long"}
+    assert set(results.values()) == {Result.NONE}
+
+
+def test_evidence_is_canonical_and_names_no_patient(world: World) -> None:
+    for proof in run(Stores(PERIOD, NOW)).values():
+        assert rfc8785.dumps(json.loads(proof.evidence)) == proof.evidence
+        assert sha256(proof.evidence).hexdigest() == proof.sha256
+        assert b"LWABCDEFGHIJKLMN" not in proof.evidence

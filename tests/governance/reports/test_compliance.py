@@ -1,0 +1,145 @@
+"""The report as a whole: its controls and score, three formats of one model, and no word on a patient."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+
+from furnished import NOW, PERIOD, World
+from lakeward.governance.reports import evidence
+from lakeward.governance.reports.checks import all as checks
+from lakeward.governance.reports.checks.check import CHECKS, Result
+from lakeward.governance.reports.compliance import Compliance, made
+from lakeward.governance.reports.controls import OUTSIDE, Score, frameworks, score
+from lakeward.governance.reports.document import plain
+from lakeward.governance.reports.stores import Period, Stores
+from lakeward.governance.reports.writing import write
+from lakeward.workspace.errors import ConfigurationError
+
+PSEUDONYM = "LWABCDEFGHIJKLMN"
+
+
+@pytest.fixture
+def report(world: World) -> Compliance:
+    return made(PERIOD, NOW)
+
+
+def _results(report: Compliance) -> dict[str, str]:
+    facts = report.document.facts
+    return {control["id"]: control["result"] for law in facts["frameworks"] for control in law["controls"]}
+
+
+def test_controls_name_checks_that_there_are_and_no_control_twice() -> None:
+    for law in frameworks():
+        ids = [control.id for control in law.controls]
+        assert len(set(ids)) == len(ids)
+        for control in law.controls:
+            assert not (control.outside and control.checks)
+            assert set(control.checks) <= set(CHECKS)
+    assert {name for law in frameworks() for it in law.controls for name in it.checks} == set(CHECKS)
+
+
+def test_a_control_is_met_by_all_of_its_checks_and_never_by_default(report: Compliance) -> None:
+    results = _results(report)
+    assert results["164.312(b)"] == Result.MET
+    assert results["11.10(a)"] == Result.NONE
+    assert results["164.310(b)"] == OUTSIDE
+
+
+def test_one_broken_check_turns_the_rows_red_that_it_proves(world: World) -> None:
+    world.tell("governance.backup.failed", "backup/1", outcome="failure")
+    results = _results(made(PERIOD, NOW))
+    assert results["A.8.13"] == results["Art. 32(1)(c)"] == results["164.308(a)(7)(ii)(D)"] == Result.NOT_MET
+    assert results["164.308(a)(7)(ii)(A)"] == Result.MET
+
+
+def test_the_score_counts_what_has_no_evidence_and_leaves_out_what_is_outside() -> None:
+    counted = score([Result.MET, Result.MET, Result.NOT_MET, Result.NONE, OUTSIDE])
+    assert counted == Score(2, 1, 1, 1)
+    assert counted.percent == 50
+    assert score([OUTSIDE]).percent is None
+
+
+def test_the_pdf_says_it_all_and_has_contents_bookmarks_and_numbers(report: Compliance, tmp_path: Path) -> None:
+    write(report.document, tmp_path / "a.pdf")
+    pdf = pypdf.PdfReader(tmp_path / "a.pdf")
+    text = "\n".join(page.extract_text() for page in pdf.pages)
+    assert pdf.metadata
+    assert pdf.metadata.title == "Compliance report"
+    assert pdf.trailer["/Root"]["/Lang"] == "en"
+    assert [it["/Title"] for it in pdf.outline if isinstance(it, dict)][:2] == ["Summary", "Open findings"]
+    assert f"Page 2 of {len(pdf.pages)}" in text
+    assert report.score.text in text
+    assert evidence.digest(report.proofs.values()) in text
+    compact = re.sub(r"\s", "", text)
+    for proof in report.proofs.values():
+        assert proof.sha256 in compact
+    assert PSEUDONYM not in text
+    headed = [
+        page for page in pdf.pages if "164.308(a)(2)" in page.extract_text() or "164.316(a)" in page.extract_text()
+    ]
+    assert len(headed) == 2
+    assert all("What it is about" in page.extract_text() for page in headed)
+
+
+def test_html_needs_nothing_from_elsewhere_and_names_no_patient(report: Compliance, tmp_path: Path) -> None:
+    write(report.document, tmp_path / "a.html")
+    text = (tmp_path / "a.html").read_text()
+    assert not re.search(r"(src|href)=\"(?!#)(?!http://www\.w3\.org)|@import|url\(", re.sub(r"url\(#", "", text))
+    assert "<script" not in text
+    assert "164.312(b)" in text
+    assert PSEUDONYM not in text
+
+
+def test_json_is_the_same_model(report: Compliance, tmp_path: Path) -> None:
+    write(report.document, tmp_path / "a.json")
+    told: dict[str, Any] = json.loads((tmp_path / "a.json").read_text())
+    assert told == json.loads(json.dumps(plain(report.document)))
+    assert told["facts"]["score"]["percent"] == report.score.percent
+    assert PSEUDONYM not in json.dumps(told)
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.html", "a.json"])
+def test_the_same_stores_give_the_same_bytes(world: World, tmp_path: Path, name: str) -> None:
+    (tmp_path / "again").mkdir()
+    for folder in (tmp_path, tmp_path / "again"):
+        document = made(PERIOD, NOW).document
+        write(replace(document, sections=document.sections[:1]), folder / name)
+    assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_made_later_only_the_time_differs(world: World) -> None:
+    first, second = (plain(made(PERIOD, NOW + timedelta(minutes=it)).document) for it in (0, 5))
+    for told in (first, second):
+        del told["made"], told["about"]["Made"]
+    assert first == second
+
+
+def test_evidence_is_written_with_sums_that_any_program_checks(report: Compliance, tmp_path: Path) -> None:
+    folder = evidence.write(tmp_path / "a.pdf", report.proofs.values())
+    assert evidence.faults(tmp_path / "a.pdf") == []
+    (folder / "audit_intact.json").write_text("{}")
+    (folder / "audit_kept.json").unlink()
+    assert evidence.faults(tmp_path / "a.pdf") == ["audit_intact.json was changed", "audit_kept.json is not there"]
+
+
+@pytest.mark.parametrize("month", ["2026-13", "november", "2026-1"])
+def test_what_is_no_month_is_refused(month: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no month"):
+        Period.month(month)
+
+
+def test_a_month_has_its_last_day() -> None:
+    assert str(Period.month("2028-02")) == "February 2028"
+    assert Period.month("2028-02").last.day == 29
+
+
+@pytest.mark.usefixtures("home")
+def test_checks_have_their_group() -> None:
+    proofs = checks.run(Stores(PERIOD, NOW))
+    assert {checks.group_of(it) for it in proofs.values()} == set(checks.GROUPS)
