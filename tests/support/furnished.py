@@ -21,6 +21,10 @@ PASSWORD = "correct horse battery"
 PERIOD = Period(date(2026, 11, 2), date(2026, 11, 3))
 NOW = datetime(2026, 11, 4, 9, tzinfo=UTC)
 MODEL = "model/lung-nodules/3"
+RUN: dict[str, list[object]] = {
+    "run_id": ["r1"], "state": ["SUCCESS"], "started_at": [PERIOD.begin],
+    "found": [9], "known": [2], "stored": [6], "quarantined": [1],
+}  # fmt: skip
 ROLES = {
     "ann": [Role.DATA_SCIENTIST, Role.ML_ENGINEER],
     "ben": [Role.CLINICAL_REVIEWER],
@@ -73,15 +77,14 @@ def furnish(heads: Path, period: Period = PERIOD) -> World:
     root = world.people.add(None, "root", "Rita Root", [], PASSWORD)
     for user, roles in ROLES.items():
         world.people.add(root, user, f"Dr. {user.title()} Lee", roles, PASSWORD)
-        world.people.store.set(user, must_change=False)
+        world.people.store.change(user, lambda person: None, must_change=False)
     for user in ("root", *ROLES):
         world.codes[user] = pyotp.parse_uri(world.people.set_up_codes(user, PASSWORD))
     for day in period.days(period.end):
         _live(world, datetime.combine(day, datetime.min.time(), UTC))
     anchor(world.trail, heads)
     begin = period.begin + timedelta(hours=5)
-    write_table("imaging.runs", run_id=["r1"], state=["SUCCESS"], started_at=[begin], found=[9], known=[2], stored=[6],
-                quarantined=[1])  # fmt: skip
+    write_table("imaging.runs", **{**RUN, "started_at": [begin]})
     write_table("imaging.quarantine", quarantined_at=[begin], reason=["BURNED_IN"], status=["open"])
     return world
 
@@ -107,3 +110,6 @@ def _live(world: World, midnight: datetime) -> None:
     world.sign("ben", Signed("approval", asked["request"], "ab" * 32))
     world.tell("governance.approval.approved", MODEL, "ben", details=asked)
     world.tell("training.model.promoted", MODEL, "ann", details={**asked, "alias": "champion"})
+    due = int((midnight + timedelta(days=9)).timestamp())
+    world.tell("governance.approval.emergency", MODEL, "ann", details={"request": "r-e", "due": due})
+    world.tell("governance.approval.reviewed_after", MODEL, "ben", details={"request": "r-e"})

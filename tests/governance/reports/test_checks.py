@@ -1,4 +1,4 @@
-"""Each check: met where all is as it should be, red where one thing is broken, and no evidence where there is nothing."""
+"""Each check: met where all is well, red where one thing is broken, no evidence where there is nothing."""
 
 import json
 import sqlite3
@@ -74,6 +74,7 @@ BROKEN = {
     "actors_known": Broken(_told("imaging.export.started", "imaging.images", "mallory")),
     "accounts_used": Broken(now=LATER),
     "identities_unique": Broken(_told("governance.user.added", "ann", "root")),
+    "people_as_told": Broken(_people("UPDATE people SET roles = '[\"administrator\"]' WHERE user = 'ann'")),
     "passwords_fresh": Broken(now=LATER),
     "passwords_hashed": Broken(_people("UPDATE people SET password = 'swordfish' WHERE user = 'ann'")),
     "second_factor": Broken(lambda world: world.people.reset(world.people.find("root"), "ann", PASSWORD[::-1])),
@@ -82,19 +83,9 @@ BROKEN = {
     "signatures_by_login": Broken(_told("governance.signature.made", "approval/r-9")),
     "promotions_approved": Broken(_told("training.model.promoted", MODEL, details={"request": "r-77"})),
     "approvers_others": Broken(_told("governance.approval.approved", MODEL, "ann", details={"request": "r-02"})),
+    "emergencies_reviewed": Broken(_told("governance.approval.emergency", MODEL, details={"request": "r-2", "due": 1})),
     "registry_untouched": Broken(_told("training.model.alias_changed_outside", MODEL)),
-    "inputs_accounted": Broken(
-        lambda world: write_table(
-            "imaging.runs",
-            run_id=["r1"],
-            state=["SUCCESS"],
-            started_at=[PERIOD.begin],
-            found=[9],
-            known=[2],
-            stored=[5],
-            quarantined=[1],
-        )  # fmt: skip
-    ),
+    "inputs_accounted": Broken(lambda world: write_table("imaging.runs", **{**RUN, "found": [10]})),
     "quarantine_attended": Broken(now=LATER),
     "lookups_reasoned": Broken(_told("imaging.crosswalk.looked_up", "LW1", "ben")),
     "erasures_done": Broken(_told("imaging.patient.withdrawn", "0f" * 32, "carl")),

@@ -78,10 +78,9 @@ def check(file: Report, json: Json = False) -> None:
 
     Example: lakeward report check report.pdf
     """
-    from lakeward.governance.people.people import People
     from lakeward.governance.reports.signing import check as check_report
 
-    signature, faults = check_report(People(), file)
+    signature, faults = check_report(file)
     who = f"Signed by {signature.name} at {signature.time:%Y-%m-%d %H:%M} UTC" if signature else "Not signed"
     said = f"{who}; " + ("as it was then, and so is its evidence." if not faults else f"wrong: {'; '.join(faults)}.")
     print_either({"ok": not faults, "faults": faults, **(_told(signature) if signature else {})}, json, said)
@@ -90,13 +89,11 @@ def check(file: Report, json: Json = False) -> None:
 
 
 def _sign(file: Path, user: str) -> "Signature":
-    from lakeward.governance.people.asking import ask, ask_code
+    from lakeward.governance.people.asking import ask_and_sign
     from lakeward.governance.people.people import People
     from lakeward.governance.reports.signing import sign as sign_report
 
-    people = People()
-    password = ask(f"Password of {user}: ")
-    return sign_report(people, file, user, password, ask_code(people, user))
+    return sign_report(People(), file, user, ask_and_sign)
 
 
 def _told(signature: "Signature") -> dict[str, Any]:

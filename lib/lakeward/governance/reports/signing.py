@@ -1,5 +1,6 @@
 """Signing a report, and checking one: the signature lies beside the file, and its hash in the trail."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,15 @@ from typing import Any
 from lakeward.governance.people.errors import SignatureInvalid
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Action
-from lakeward.governance.people.signatures import Meaning, Signature, Signed, verify
-from lakeward.governance.people.signatures import sign as sign_record
+from lakeward.governance.people.signatures import Meaning, Signature, Signed, digest, verify
 from lakeward.governance.reports import evidence
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.query import query
 from lakeward.governance.trail.sink import trail_here
 from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.events import Event, record
+
+Sign = Callable[[People, Signed, Meaning, str], Signature]
 
 MADE = "governance.report.made"
 
@@ -24,8 +26,13 @@ def note_of(report: Path) -> Path:
     return report.with_name(f"{report.name}.sig")
 
 
-def sign(people: People, report: Path, user: str, password: str, code: str | None = None) -> Signature:
+def sign(people: People, report: Path, user: str, sign_it: Sign) -> Signature:
     """Sign a report as its author, and write the signed note beside it.
+
+    Parameters
+    ----------
+    sign_it : callable
+        Asks the signer for what a signature takes, and signs.
 
     Raises
     ------
@@ -36,8 +43,8 @@ def sign(people: People, report: Path, user: str, password: str, code: str | Non
     """
     people.allow(people.find(user), Action.SIGN_REPORT)
     what = _signed(report)
-    signature = sign_record(people, what, Meaning.AUTHORSHIP, user, password, code)
-    details = {"sha256": what.sha256, "note": sha256(signature.note.encode()).hexdigest()}
+    signature = sign_it(people, what, Meaning.AUTHORSHIP, user)
+    details = {"sha256": what.sha256, "note": digest(signature.note)}
     if sums := evidence.digest_there(report):
         details["evidence"] = sums
     record(Event.model_validate({"type": MADE, "object": str(what), "actor": user, "details": details}))
@@ -45,7 +52,7 @@ def sign(people: People, report: Path, user: str, password: str, code: str | Non
     return signature
 
 
-def check(people: People, report: Path) -> tuple[Signature | None, list[str]]:
+def check(report: Path) -> tuple[Signature | None, list[str]]:
     """Return the signature on a report, and what is wrong with it, the trail's word on it, or its evidence."""
     what = _signed(report)
     signature, faults = _signature(report, what)
@@ -53,7 +60,7 @@ def check(people: People, report: Path) -> tuple[Signature | None, list[str]]:
     if event is None:
         return signature, [*faults, "the audit trail does not know this file"]
     details = event["details"]
-    if signature and details.get("note") != sha256(signature.note.encode()).hexdigest():
+    if signature and details.get("note") != digest(signature.note):
         faults.append("the audit trail tells of another signature")
     if details.get("evidence", "") != evidence.digest_there(report):
         faults.append("the list of the evidence, SHA256SUMS, is not the one that was signed for")
@@ -85,7 +92,7 @@ def _event(name: str) -> dict[str, Any] | None:
 
 def _signed(report: Path) -> Signed:
     try:
-        digest = sha256(report.read_bytes()).hexdigest()
+        found = sha256(report.read_bytes()).hexdigest()
     except OSError as error:
         raise ConfigurationError(f"{report} can't be read: {error.strerror}.") from None
-    return Signed("report", digest, digest)
+    return Signed("report", found, found)

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from lakeward.governance.people.people import People
 from lakeward.governance.people.store import Person
+from lakeward.governance.people.verify import Finding
+from lakeward.governance.people.verify import Verification as Register
+from lakeward.governance.people.verify import verify as verify_people
 from lakeward.governance.trail import anchors
 from lakeward.governance.trail.continuity import Gap, gaps
 from lakeward.governance.trail.errors import NoSuchEvent
@@ -148,6 +151,11 @@ class Stores:
         return People(now=self.now.timestamp)
 
     @cached_property
+    def register(self) -> Register | None:
+        """What comparing people and signatures with the trail finds; None if nobody was ever added."""
+        return verify_people(self.people) if self.has_people else None
+
+    @cached_property
     def active(self) -> list[Person]:
         """People who may come in."""
         return [person for person in self.people.store.people() if person.active] if self.has_people else []
@@ -169,6 +177,11 @@ class Stores:
                 return query(view, first, last, types)
         except NoSuchEvent:
             return []
+
+
+def of_signature(finding: Finding) -> bool:
+    """Whether a finding of `Stores.register` is about a signature, not a person."""
+    return finding.what == "signature" or "/" in finding.what
 
 
 def _is(type_: str, wanted: Sequence[str]) -> bool:

@@ -2,17 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 
-from lakeward.governance.people.people import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
+from lakeward.governance.people import register
+from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
 from lakeward.governance.people.roles import MATRIX, Action
 from lakeward.governance.people.store import Person
 from lakeward.governance.reports.checks.check import Seen, check, many, nothing, seen
-from lakeward.governance.reports.stores import Stores
+from lakeward.governance.reports.stores import Stores, of_signature
 
 IDLE_DAYS = 90
 """An account that was not used for so long should have been closed (PCI DSS v4.0.1, 8.2.6)."""
 
 _LOCK_S = 30 * 60
-_SIGNS = ("governance.login.succeeded", "governance.user.added", "governance.user.activated")
+ADDED = "governance.user.added"
+_SIGNS = ("governance.login.succeeded", ADDED, "governance.user.activated")
 _NOBODY = "Nobody was ever added."
 _ARGON = "$argon2id$"
 _APART = (
@@ -69,19 +71,27 @@ def accounts_used(stores: Stores) -> Seen:
 
 @check("Each identity was given once, to one person, and no key to sign with is shared.")
 def identities_unique(stores: Stores) -> Seen:
-    """Compare the people with the events that added them, and their keys with each other."""
+    """Look at what the trail tells of people: how often they were added, and which keys they have had."""
     if not stores.has_people:
         return nothing(_NOBODY)
-    users = [one.user for one in stores.people.store.people()]
-    added = [event["object"] for event in stores.ever("governance.user.added")]
-    twice = sorted({user for user in added if added.count(user) > 1})
-    untold = sorted(set(users) - set(added))
-    keys = [vkey for user in users for vkey, _, _ in stores.people.store.vkeys(user)]
-    detail = (
-        f"{many(len(users), 'identity', 'identities')}, {len(twice)} given twice, {len(untold)} with no event, "
-        f"{many(len(keys), 'key')}"
-    )
-    return seen(not twice and not untold and len(set(keys)) == len(keys), detail, twice=twice, untold=untold, keys=keys)
+    told = register.told()
+    twice = sorted(user for user, states in told.items() if sum(it.type == ADDED for it in states) != 1)
+    owners = {(state.facts.get("key"), user) for user, states in told.items() for state in states}
+    keys = [key for key, _ in owners if key]
+    shared = sorted({key for key in keys if keys.count(key) > 1})
+    known = f"{many(len(told), 'identity', 'identities')}, {many(len(set(keys)), 'key')}"
+    detail = f"{known}; {len(twice)} not given exactly once, {len(shared)} keys shared"
+    return seen(not twice and not shared, detail, identities=sorted(told), wrong=twice, keys=sorted(set(keys)))
+
+
+@check("Roles, keys and access of people are what the audit trail tells of them: nobody wrote them into the store.")
+def people_as_told(stores: Stores) -> Seen:
+    """Compare the store with the trail."""
+    if stores.register is None:
+        return nothing(_NOBODY)
+    wrong = [f"{it.what}: {it.detail}" for it in stores.register.findings if not of_signature(it)]
+    detail = f"{many(stores.register.people, 'person', 'people')}, {many(len(wrong), 'difference')}"
+    return seen(not wrong, detail, people=stores.register.people, differences=wrong)
 
 
 @check(f"No password is older than {PASSWORD_DAYS} days.")

@@ -1,37 +1,28 @@
 """Checks of electronic signatures, and of what may only happen after them."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lakeward.governance.people.errors import SignatureInvalid
-from lakeward.governance.people.signatures import Signature, verify
 from lakeward.governance.reports.checks.check import Seen, check, many, nothing, seen
-from lakeward.governance.reports.stores import Stores, Told
+from lakeward.governance.reports.stores import Stores, Told, of_signature
 
 SIGNED, CAME_IN = "governance.signature.made", "governance.login.succeeded"
-APPROVED, PROMOTED = "governance.approval.approved", "training.model.promoted"
+APPROVED, REVIEWED_AFTER = "governance.approval.approved", "governance.approval.reviewed_after"
+EMERGENCY, PROMOTED = "governance.approval.emergency", "training.model.promoted"
+_MONTH = timedelta(days=31)
 _AT_ONCE = timedelta(minutes=5)
 
 
 @check("Each signature that the trail tells of is kept, is its signer's own, and is bound to its record.")
 def signatures_valid(stores: Stores) -> Seen:
-    """Verify the signatures that were ever made, with the keys that their signers had."""
+    """Verify all signatures with the keys that the trail tells of, and look for those that are not kept."""
     told = stores.ever(SIGNED)
-    if not told or not stores.has_people:
+    if stores.register is None or not (told or stores.register.signatures):
         return nothing("Nothing was ever signed.")
-    bad, good = list[dict[str, Any]](), 0
-    for record in sorted({event["object"] for event in told}):
-        wanted = [event for event in told if event["object"] == record]
-        notes = stores.people.store.notes(*record.split("/", 1))
-        valid = [it for note in notes if (it := _verified(note))]
-        lost = [it["sequence"] for it in wanted if not any(_is_of(signature, it) for signature in valid)]
-        good += len(valid)
-        if lost or len(valid) < len(notes):
-            bad.append({"record": record, "invalid": len(notes) - len(valid), "not_kept": lost})
-    detail = (
-        f"{many(len(told), 'signature')} told of, {good} valid ones kept, {many(len(bad), 'record')} where they differ"
-    )
-    return seen(not bad, detail, told=[it["sequence"] for it in told], valid=good, wrong=bad)
+    wrong = [f"{it.what}: {it.detail}" for it in stores.register.findings if of_signature(it)]
+    kept = many(stores.register.signatures, "signature")
+    detail = f"{kept} kept, {len(told)} told of, {many(len(wrong), 'fault')}"
+    return seen(not wrong, detail, kept=stores.register.signatures, told=_numbers(told), faults=wrong)
 
 
 @check("Who signed had come in with both components, identity and password, right before.")
@@ -43,32 +34,45 @@ def signatures_by_login(stores: Stores) -> Seen:
     logins = stores.of(CAME_IN)
     without = [event["sequence"] for event in signed if not any(_right_before(login, event) for login in logins)]
     detail = f"{many(len(signed), 'signature')}, {len(without)} with no login of the signer right before"
-    return seen(not without, detail, signatures=[it["sequence"] for it in signed], without=without)
+    return seen(not without, detail, signatures=_numbers(signed), without=without)
 
 
-@check("No model version was promoted without an approved request for it.")
+@check("No model version was promoted without an approved request for it, or a recorded emergency.")
 def promotions_approved(stores: Stores) -> Seen:
     """Compare the period's promotions with the approvals before them."""
-    promoted = stores.of(PROMOTED)
+    promoted = [it for it in stores.of(PROMOTED, "training.model.rolled_back") if it["outcome"] == "success"]
     if not promoted:
         return nothing("No model version was promoted in the period.")
-    approved = stores.ever(APPROVED)
+    approved = stores.ever(APPROVED, REVIEWED_AFTER, EMERGENCY)
     without = [it["sequence"] for it in promoted if not any(_approves(one, it) for one in approved)]
     detail = f"{many(len(promoted), 'promotion')}, {len(without)} without an approval"
-    return seen(not without, detail, promotions=[it["sequence"] for it in promoted], without=without)
+    return seen(not without, detail, promotions=_numbers(promoted), without=without)
 
 
-@check("Nobody approved a request that they had drafted or submitted.")
+@check("Nobody approved a request that they had drafted, or a model version that they had made.")
 def approvers_others(stores: Stores) -> Seen:
-    """Compare who approved with who made each request."""
-    approved = stores.of(APPROVED)
+    """Compare who approved with who made each request, and the version that it is about."""
+    approved = stores.of(APPROVED, REVIEWED_AFTER)
     if not approved:
         return nothing("Nothing was approved in the period.")
-    made = stores.ever("governance.approval.drafted", "governance.approval.submitted")
-    makers = {(it["object"], it["details"].get("request"), it["actor"]) for it in made}
-    own = [it["sequence"] for it in approved if (it["object"], it["details"].get("request"), it["actor"]) in makers]
-    detail = f"{many(len(approved), 'approval')}, {len(own)} of one's own request"
-    return seen(not own, detail, approvals=[it["sequence"] for it in approved], own=own)
+    makers = dict[Any, set[str]]()
+    for event in stores.ever("governance.approval.drafted", "governance.approval.submitted"):
+        makers.setdefault(_request(event), set()).update({event["actor"], *event["details"].get("authors", ())})
+    own = [it["sequence"] for it in approved if _approvers(it) & makers.get(_request(it), set())]
+    detail = f"{many(len(approved), 'approval')}, {len(own)} of one's own request or model"
+    return seen(not own, detail, approvals=_numbers(approved), own=own)
+
+
+@check("Each model version that was used in an emergency was reviewed afterwards, in time.")
+def emergencies_reviewed(stores: Stores) -> Seen:
+    """Look for the review after each emergency of the period and the month before it."""
+    found = stores.since(stores.period.first - _MONTH, EMERGENCY)
+    if not found:
+        return nothing("There was no emergency in the period, or the month before it.")
+    reviews = stores.ever(REVIEWED_AFTER, "governance.approval.voided", "governance.approval.withdrawn")
+    late = [it["sequence"] for it in found if _overdue(it, reviews, stores.now)]
+    return seen(not late, f"{many(len(found), 'emergency', 'emergencies')}, {len(late)} not reviewed in time",
+                emergencies=_numbers(found), late=late)  # fmt: skip
 
 
 @check("No name of a model version was changed around the approvals, in the model registry itself.")
@@ -79,19 +83,7 @@ def registry_untouched(stores: Stores) -> Seen:
     if not changes and not outside:
         return nothing("Nothing happened to models in the period.")
     detail = f"{many(len(changes), 'change')} by Lakeward, {len(outside)} from outside"
-    return seen(not outside, detail, changes=len(changes), outside=[it["sequence"] for it in outside])
-
-
-def _verified(note: str) -> Signature | None:
-    try:
-        return verify(note)
-    except SignatureInvalid:
-        return None
-
-
-def _is_of(signature: Signature, event: Told) -> bool:
-    said = str(signature.signed), signature.signed.sha256, signature.signer
-    return said == (event["object"], event["details"].get("sha256"), event["actor"])
+    return seen(not outside, detail, changes=len(changes), outside=_numbers(outside))
 
 
 def _right_before(login: Told, event: Told) -> bool:
@@ -101,6 +93,22 @@ def _right_before(login: Told, event: Told) -> bool:
 
 
 def _approves(approval: Told, promotion: Told) -> bool:
-    same = approval["object"] == promotion["object"]
-    asked = approval["details"].get("request") == promotion["details"].get("request")
-    return bool(same and asked and approval["sequence"] < promotion["sequence"])
+    return bool(_request(approval) == _request(promotion) and approval["sequence"] < promotion["sequence"])
+
+
+def _request(event: Told) -> tuple[str, Any]:
+    return event["object"], event["details"].get("request")
+
+
+def _approvers(event: Told) -> set[str]:
+    return {event["actor"], *event["details"].get("approvers", ())}
+
+
+def _overdue(emergency: Told, reviews: list[Told], now: datetime) -> bool:
+    due = min(now, datetime.fromtimestamp(emergency["details"].get("due", 0), UTC))
+    done = [datetime.fromisoformat(it["recorded"]) for it in reviews if _request(it) == _request(emergency)]
+    return due < now and not any(at <= due for at in done)
+
+
+def _numbers(events: list[Told]) -> list[int]:
+    return [event["sequence"] for event in events]
