@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import rfc8785
 
-from furnished import MODEL, NOW, PASSWORD, PERIOD, World, write_table
+from furnished import MODEL, NOW, PASSWORD, PERIOD, RUN, World, write_table
 from lakeward.governance.people.roles import Role
 from lakeward.governance.reports.checks import people
 from lakeward.governance.reports.checks.all import run
