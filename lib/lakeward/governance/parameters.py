@@ -1,10 +1,16 @@
 """What the area's notebooks may be told."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from lakeward.workspace.notebooks import Parameters
+from lakeward.workspace.settings import settings
+
+if TYPE_CHECKING:
+    from lakeward.governance.reports.stores import Period
 
 
 class HeartbeatParameters(Parameters):
@@ -31,3 +37,26 @@ class BackupParameters(Parameters):
 
     days: int = Field(ge=1, description="Days, today included, each of which must have a backup.")
     part: str = Field("", description="Table or folder to lose in the copy; the largest table if empty.")
+
+
+class ReportParameters(Parameters):
+    """Parameters of the notebook that makes a compliance report."""
+
+    month: str = Field("", description="The month, such as 2026-11; the last one that is over if empty.")
+    output: str = Field("", description="File: .pdf, .html or .json; in the lakehouse's governance/reports if empty.")
+
+    @property
+    def period(self) -> "Period":
+        """The month's days."""
+        from lakeward.governance.reports.stores import Period
+
+        last = datetime.now(UTC).replace(day=1) - timedelta(days=1)
+        return Period.month(self.month or f"{last:%Y-%m}")
+
+    @property
+    def file(self) -> Path:
+        """Where the report goes; its folder is made if need be."""
+        name = f"compliance-{self.period.first:%Y-%m}.pdf"
+        file = Path(self.output) if self.output else settings().home / "governance" / "reports" / name
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return file

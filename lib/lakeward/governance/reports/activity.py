@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from lakeward.governance.reports.document import Bars, Section, Table, Text
 from lakeward.governance.reports.stores import Stores, Told
+from lakeward.governance.trail.catalogue import Kind
 
 _TOUCH = {"phi_access": "access", "export": "export", "quarantine": "release", "erasure": "erasure", "review": "review"}
 """Kinds of events on patient data, and what they are called here."""
@@ -43,10 +44,6 @@ def _touches(stores: Stores) -> Section:
     found = [event for event in stores.events if event["kind"] in _TOUCH]
     counts = Counter((_TOUCH[it["kind"]], it["type"], it["actor"], it["outcome"]) for it in found)
     rows = [(*what, f"{count:,}") for what, count in sorted(counts.items())]
-    days = [day.isoformat() for day in stores.period.days(stores.period.end)]
-    per_day = Counter((_TOUCH[it["kind"]], it["recorded"][:10]) for it in found)
-    words = [word for word in _TOUCH.values() if any(one == word for one, _ in per_day)]
-    series = {word: [per_day[word, day] for day in days] for word in words}
     table = Table(
         ("What", "Event", "Actor", "Outcome", "Times"),
         rows,
@@ -54,7 +51,7 @@ def _touches(stores: Stores) -> Section:
         empty="Nobody touched patient data in the period.",
     )
     said = f"{len(found):,} events on patient data, each recorded before it was done. Whose data is not told here."
-    chart = [Bars("Events on patient data, by day", [day[5:] for day in days], series)] if series else []
+    chart = _by_day("Events on patient data, by day", stores, [(_TOUCH[it["kind"]], it) for it in found])
     return Section("Access to patient data", [Text(said), table, *chart])
 
 
@@ -105,16 +102,26 @@ def _trail(stores: Stores) -> Section:
         for it in stores.gaps or ()
     ]
     silent = _listed(("From (UTC)", "To (UTC)", "Hours"), gaps, (36, 36, 28), "None was longer than an hour.")
-    return Section(
-        "Audit trail: events, integrity, gaps", [kinds, Text(said), faults, Text("Times with no event:"), *silent]
-    )
+    told = [("heartbeats" if it["kind"] == Kind.HEARTBEAT else "other events", it) for it in stores.events]
+    chart = _by_day("Events of the audit trail, by day", stores, told)
+    blocks = [*chart, kinds, Text(said), faults, Text("Times with no event:"), *silent]
+    return Section("Audit trail: events, integrity, gaps", blocks)
 
 
 def _backups(stores: Stores) -> Section:
     found = stores.of("governance.backup.")
     rows = [(_time(it), it["object"].removeprefix("backup/"), _deed(it), it["outcome"], _size(it)) for it in found]
     columns = ("Recorded (UTC)", "Backup", "What", "Outcome", "Megabytes")
-    return Section("Backups", _listed(columns, rows, (22, 32, 16, 16, 14), "There was no backup in the period."))
+    listed = _listed(columns, rows, (22, 32, 16, 16, 14), "There was no backup in the period.")
+    return Section("Backups", [*_by_day("Backups, by day", stores, [(_deed(it), it) for it in found]), *listed])
+
+
+def _by_day(title: str, stores: Stores, named: Sequence[tuple[str, Told]]) -> list[Bars]:
+    """Draw how many events of each name each day had, if there are any."""
+    days = [day.isoformat() for day in stores.period.days(stores.period.end)]
+    counts = Counter((name, event["recorded"][:10]) for name, event in named)
+    series = {name: [counts[name, day] for day in days] for name in sorted({name for name, _ in named})}
+    return [Bars(title, [day[5:] for day in days], series)] if series else []
 
 
 def _listed(

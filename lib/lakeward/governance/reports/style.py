@@ -4,7 +4,15 @@ TEXT, FAINT, LINE, GROUND = "#1c2730", "#566573", "#dfe5ea", "#f5f7f9"
 ACCENT, ACCENT_GROUND = "#14607c", "#e3f0f5"
 OK, DOUBT, BAD, APART = "#1a7f4b", "#8a6100", "#c02b3c", "#667380"
 
-WORDS = {"met": OK, "not met": BAD, "no evidence": DOUBT, "outside Lakeward": APART, "given": OK, "missing": BAD}
+WORDS = {
+    "met": OK,
+    "not met": BAD,
+    "no evidence": DOUBT,
+    "outside Lakeward": APART,
+    "given": OK,
+    "missing": BAD,
+    "failed": BAD,
+}
 """Colors of what a result is called."""
 
 SERIES = (ACCENT, "#1769c4", "#8a6100", "#96596a", "#1a7f4b", "#b3500f", "#667380", "#2b353e")
