@@ -2,9 +2,17 @@
 
     python tests/benchmarks/audit.py [--events 1000000] [--json]
 
-Appends are compared with plain inserts of as many bytes into SQLite (WAL, synchronous=FULL) in as many transactions,
-so with as many syncs of the disk, turn about: what the disk does in between befalls both. For eight processes at once
-plain SQLite has two figures: its processes taking turns at its lock, and one writer with the trail's transactions.
+Appends are compared with plain inserts into SQLite (plain_sqlite.py): rows of as many bytes in a table with no index,
+the same settings (WAL, synchronous=FULL, checkpoints as rare), and as many syncs of the disk. The two take turns, A B A
+B, and each ratio is of two neighbors in time, so that what the disk and the machine do meanwhile befalls both; the
+median of the ratios is given with the smallest and the largest, and the time of the CPU beside.
+
+- One event at a time: each append, and each insert, is a transaction of its own with one sync.
+- Threads: 64 that append one event at a time, and wait for it. Plain: 64 that hand one row at a time to a thread that
+  inserts what waits in one transaction, and wait for it.
+- Processes: 8 that append one event at a time. Plain: 8 that send one row at a time, through a pipe, to one process that
+  inserts what waits in one transaction; beside it, 8 that take turns at SQLite's own lock.
+
 Verification (hashes, chain, tree, disclosures, clock) is compared with reading the entries and hashing what it has to:
 each entry and each disclosure, by the time of the CPU. The command checks the heads and SQLite's own file, too, on
 another core if there is one.
@@ -13,17 +21,19 @@ another core if there is one.
 import argparse
 import json
 import multiprocessing
-import sqlite3
+import resource
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from plain_sqlite import ForThreads, Plain, Row, serve
 
 from lakeward.governance.trail import entries
 from lakeward.governance.trail.merkle import inclusion
@@ -34,10 +44,11 @@ from lakeward.governance.trail.verify import allowed, verify
 from lakeward.governance.trail.walk import walk
 from lakeward.workspace.events import Event
 
-ROUNDS = 5
 THREADS = 64
-SPREAD = 100
 PROCESSES = 8
+SPREAD = 100
+PEOPLE = 97
+LISTED = 1000
 TYPES = [
     "imaging.score.finished",
     "imaging.ingest.finished",
@@ -45,124 +56,143 @@ TYPES = [
     "imaging.export.started",
     "jobs.run.started",
 ]
-Rows = list[tuple[str, str]]
 
 
-def events(count: int) -> list[Event]:
+class Spent(NamedTuple):
+    """What some work took, in seconds: by the clock, and of the CPU, that of processes that ended meanwhile too."""
+
+    wall: float
+    cpu: float
+
+
+def events(count: int, start: int = 0) -> list[Event]:
     """Events of five types, with two details each."""
     return [
-        Event(type=TYPES[it % len(TYPES)], object=f"run-{it}", details={"images": it, "profile": "research"})
-        for it in range(count)
+        Event(
+            type=TYPES[it % len(TYPES)],
+            object=f"run-{it}",
+            actor=f"person-{it % PEOPLE}",
+            details={"images": it, "profile": "research"},
+        )
+        for it in range(start, start + count)
     ]
 
 
-class Plain:
-    """Rows of two texts in SQLite."""
-
-    def __init__(self, folder: Path) -> None:
-        self._connection = sqlite3.connect(folder / "plain.sqlite", timeout=60, isolation_level=None)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, data TEXT, payload TEXT)"
-        )
-
-    def insert(self, rows: Rows) -> None:
-        """Insert rows in one transaction."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany("INSERT INTO rows (data, payload) VALUES (?, ?)", rows)
-        self._connection.commit()
-
-
-def alike(event: Event) -> tuple[str, str]:
+def alike(event: Event) -> Row:
     """As many bytes as the trail stores of an event."""
     sealed, payload = entries.sealed(event)
-    return entries.entry(sealed, bytes(32), entries.stamp(event.at), 0).decode(), payload.decode()
+    return bytes(32), entries.entry(sealed, bytes(32), entries.stamp(event.at), 0).decode(), payload.decode()
 
 
-def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    """Time that some work takes by a clock."""
-    begun = clock()
+def spent(work: Callable[[], object]) -> Spent:
+    """Time that some work takes."""
+    wall, cpu = time.perf_counter(), _cpu()
     work()
-    return clock() - begun
+    return Spent(time.perf_counter() - wall, _cpu() - cpu)
 
 
-def one_by_one(folder: Path, count: int) -> dict[str, Any]:
-    """One event at a time, against plain inserts, turn about."""
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + used.ru_utime + used.ru_stime
+
+
+def figures(count: int, ours: Sequence[Spent], theirs: Sequence[Spent]) -> dict[str, Any]:
+    """Rates and ratios of as many rounds, each of as many events."""
+    ratios = sorted(b.wall / a.wall for a, b in zip(ours, theirs, strict=True))
+    return {
+        "events_a_second": round(count / statistics.median(it.wall for it in ours)),
+        "plain_a_second": round(count / statistics.median(it.wall for it in theirs)),
+        "ratio": round(statistics.median(ratios), 2),
+        "smallest_ratio": round(ratios[0], 2),
+        "largest_ratio": round(ratios[-1], 2),
+        "cpu_us_an_event": round(statistics.median(it.cpu for it in ours) / count * 1e6),
+        "plain_cpu_us_an_event": round(statistics.median(it.cpu for it in theirs) / count * 1e6),
+    }
+
+
+def one_by_one(folder: Path, rounds: int = 50, count: int = 20) -> dict[str, Any]:
+    """One event at a time."""
     trail, plain = Trail(folder / "trail"), Plain(folder)
     trail.append(*events(1))
     made = events(count)
     rows = [alike(event) for event in made]
     ours, theirs = [], []
-    for _ in range(ROUNDS):
-        ours.append(seconds(lambda: [trail.append(event) for event in made]))
-        theirs.append(seconds(lambda: [plain.insert([row]) for row in rows]))
-    milliseconds = round(statistics.median(theirs) / count * 1000, 2)
+    for _ in range(rounds):
+        ours.append(spent(lambda: [trail.append(event) for event in made]))
+        theirs.append(spent(lambda: [plain.insert([row]) for row in rows]))
+    milliseconds = round(statistics.median(it.wall for it in theirs) / count * 1000, 2)
     return figures(count, ours, theirs) | {"ms_of_a_plain_transaction": milliseconds}
 
 
-def many_threads(folder: Path, each: int) -> dict[str, Any]:
-    """Many threads that append one event at a time, against one plain writer with as many transactions."""
+def many_threads(folder: Path, rounds: int = 9, each: int = 20) -> dict[str, Any]:
+    """Many threads, one event at a time each."""
     trail, plain = Trail(folder / "trail"), Plain(folder)
     trail.append(*events(1))
-    made = [events(each) for _ in range(THREADS)]
-    count = THREADS * each
-    ours, theirs, transactions = [], [], []
-    for _ in range(ROUNDS):
-        before = _size(trail)
-        with ThreadPoolExecutor(THREADS) as pool:
-            ours.append(seconds(lambda: list(pool.map(lambda mine: [trail.append(event) for event in mine], made))))
-        transactions.append(_commits(trail, before))
-        parts = _parts([alike(event) for event in events(count)], transactions[-1])
-        theirs.append(seconds(lambda: [plain.insert(part) for part in parts]))  # noqa: B023
-    return figures(count, ours, theirs) | {"events_a_transaction": round(count / statistics.median(transactions), 1)}
-
-
-def _parts(rows: Rows, count: int) -> list[Rows]:
-    size = -(-len(rows) // count)
-    return [rows[at : at + size] for at in range(0, len(rows), size)]
-
-
-def figures(count: int, ours: list[float], theirs: list[float]) -> dict[str, Any]:
-    """Rates, and the median of the rounds' ratios."""
-    return {
-        "events_a_second": round(count / statistics.median(ours)),
-        "plain_a_second": round(count / statistics.median(theirs)),
-        "ratio": round(statistics.median(b / a for a, b in zip(ours, theirs, strict=True)), 2),
+    made = [events(each, number * each) for number in range(THREADS)]
+    rows = [[alike(event) for event in mine] for mine in made]
+    count, before = THREADS * each, _size(trail)
+    ours, theirs = [], []
+    writer = ForThreads(plain)
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(time.sleep, [0.1] * THREADS))  # all threads are there
+        for _ in range(rounds):
+            ours.append(spent(lambda: list(pool.map(lambda mine: [trail.append(event) for event in mine], made))))
+            theirs.append(spent(lambda: list(pool.map(lambda mine: [writer.insert(row) for row in mine], rows))))
+    writer.end()
+    return figures(count, ours, theirs) | {
+        "events_a_transaction": round(rounds * count / _commits(trail, before), 1),
+        "plain_events_a_transaction": round(rounds * count / plain.transactions, 1),
     }
 
 
-def at_once(folder: Path, each: int) -> dict[str, Any]:
-    """Eight processes that append one event at a time."""
+def many_processes(folder: Path, rounds: int = 5, each: int = 150) -> dict[str, Any]:
+    """Eight processes, one event at a time each."""
     trail = Trail(folder / "trail")
     trail.append(*events(1))
-    ours, turns, alone, transactions = [], [], [], []
-    for _ in range(3):
-        before = _size(trail)
-        _together(_append, folder, each, ours)
-        assert _size(trail) - before == PROCESSES * each
-        transactions.append(_commits(trail, before))
-        _together(_insert, folder, each, turns)
-        plain = Plain(folder)
-        parts = _parts([alike(event) for event in events(PROCESSES * each)], transactions[-1])
-        alone.append(seconds(lambda: [plain.insert(part) for part in parts]))  # noqa: B023
-    count = PROCESSES * each
-    return figures(count, ours, turns) | {
-        "events_a_transaction": round(count / statistics.median(transactions), 1),
-        "one_plain_writer_a_second": round(count / statistics.median(alone)),
+    count, before = PROCESSES * each, _size(trail)
+    ours, served, turns, transactions = list[Spent](), list[Spent](), list[Spent](), 0
+    for _ in range(rounds):
+        ours.append(_together(_append, [(folder, each)] * PROCESSES))
+        pipes = [_SPAWN.Pipe() for _ in range(PROCESSES)]
+        here, there = _SPAWN.Pipe()
+        server = _SPAWN.Process(target=serve, args=(folder, [end for end, _ in pipes], there))
+        server.start()
+        here.recv()
+        for end, _ in pipes:
+            end.close()
+        served.append(_together(_send, [(pipe, each) for _, pipe in pipes], server))
+        transactions += here.recv()
+        turns.append(_together(_insert, [(folder, each)] * PROCESSES))
+    assert _size(trail) - before == rounds * count
+    waiting = figures(count, ours, turns)
+    return figures(count, ours, served) | {
+        "events_a_transaction": round(rounds * count / _commits(trail, before), 1),
+        "plain_events_a_transaction": round(rounds * count / transactions, 1),
+        "plain_taking_turns_a_second": waiting["plain_a_second"],
+        "ratio_to_those": waiting["ratio"],
     }
 
 
-def _together(work: Callable[..., None], folder: Path, each: int, times: list[float]) -> None:
-    """Let eight processes work, and note the time from when all are ready until the last is done."""
-    context = multiprocessing.get_context("spawn")
-    ready = context.Barrier(PROCESSES + 1)
-    processes = [context.Process(target=work, args=(folder, each, ready)) for _ in range(PROCESSES)]
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def _together(work: Callable[..., None], given: Sequence[tuple[Any, ...]], server: Any = None) -> Spent:
+    """Let processes work; what is counted is from when all are ready until the last is done."""
+    ready = _SPAWN.Barrier(len(given) + 1)
+    processes = [_SPAWN.Process(target=work, args=(*arguments, ready)) for arguments in given]
     for process in processes:
         process.start()
+    for pipe, _ in given if server else ():
+        pipe.close()
     ready.wait()
-    times.append(seconds(lambda: [process.join() for process in processes]))
-    assert [process.exitcode for process in processes] == [0] * PROCESSES
+
+    def end() -> None:
+        for process in [*processes, *([server] if server else [])]:
+            process.join()
+
+    done = spent(end)
+    assert [process.exitcode for process in processes] == [0] * len(given)
+    return done
 
 
 def _append(folder: Path, each: int, ready: Any) -> None:
@@ -171,6 +201,14 @@ def _append(folder: Path, each: int, ready: Any) -> None:
     ready.wait()
     for event in made:
         trail.append(event)
+
+
+def _send(pipe: Any, each: int, ready: Any) -> None:
+    made = [alike(event) for event in events(each)]
+    ready.wait()
+    for row in made:
+        pipe.send(row)
+        assert pipe.recv()
 
 
 def _insert(folder: Path, each: int, ready: Any) -> None:
@@ -197,21 +235,31 @@ def large(folder: Path, count: int) -> dict[str, Any]:
     """Verification, proofs and queries over many events, spread evenly over a year."""
     clock = [datetime(2026, 1, 1, tzinfo=UTC)]
     trail = Trail(folder / "large", clock=lambda: clock[0])
-    made = events(SPREAD)
-    for _ in range(count // SPREAD):
+    for start in range(0, count, SPREAD):
         clock[0] += timedelta(days=365) / (count // SPREAD)
-        trail.append(*made)
+        trail.append(*events(SPREAD, start))
     with trail.view() as view:
         total = _size(trail)
         hashing, walking, verifying = [], [], []
         for _ in range(3):
-            hashing.append(seconds(lambda: [_hashed(block) for block in view.rows()], time.process_time))
-            walking.append(seconds(lambda: walk(view, allowed(view)), time.process_time))
-            verifying.append(seconds(lambda: verify(trail.store)))
-        proofs = [seconds(lambda at=at: inclusion(at, total, view.subtree)) for at in range(0, total, total // 50)]  # type: ignore[misc]
+            hashing.append(spent(lambda: [_hashed(block) for block in view.rows()]).cpu)
+            walking.append(spent(lambda: walk(view, allowed(view))).cpu)
+            verifying.append(spent(lambda: verify(trail.store)).wall)
+        proofs = [
+            spent(lambda at=at: inclusion(at, total, view.subtree)).wall  # type: ignore[misc]
+            for at in range(0, total, total // 50)
+        ]
         first, last = datetime(2026, 7, 1, tzinfo=UTC).date(), datetime(2026, 7, 2, tzinfo=UTC).date()
-        queries = [seconds(lambda: query(view, first, last, ("phi_access",))) for _ in range(9)]
-        found = len(query(view, first, last, ("phi_access",)))
+        questions: dict[str, Callable[[], list[Any]]] = {
+            "two_days_and_a_kind": lambda: query(view, first, last, ("phi_access",)),
+            "an_actor": lambda: query(view, actor="person-5", limit=LISTED),
+            "an_object": lambda: query(view, object_=f"run-{count // 2}", limit=LISTED),
+            "an_actor_and_a_kind": lambda: query(view, types=("export",), actor="person-5", limit=LISTED),
+        }
+        asked: dict[str, Any] = {}
+        for name, question in questions.items():
+            asked[f"query_of_{name}_ms"] = round(statistics.median(spent(question).wall for _ in range(9)) * 1000, 1)
+            asked[f"found_for_{name}"] = len(question())
     return {
         "events": total,
         "hashed_a_cpu_second": round(total / statistics.median(hashing)),
@@ -220,8 +268,7 @@ def large(folder: Path, count: int) -> dict[str, Any]:
         "verified_with_heads_and_sqlites_own_check_a_second": round(total / statistics.median(verifying)),
         "inclusion_proof_ms": round(statistics.median(proofs) * 1000, 2),
         "slowest_proof_ms": round(max(proofs) * 1000, 2),
-        "query_of_two_days_and_a_kind_ms": round(statistics.median(queries) * 1000, 1),
-        "events_that_it_finds": found,
+        **asked,
     }
 
 
@@ -244,9 +291,9 @@ def main() -> None:
         for name in ("one", "many", "eight"):
             (folder / name).mkdir()
         found = {
-            "one event at a time": one_by_one(folder / "one", 200),
-            f"{THREADS} threads, one event at a time": many_threads(folder / "many", 30),
-            f"{PROCESSES} processes, one event at a time": at_once(folder / "eight", 100),
+            "one event at a time": one_by_one(folder / "one"),
+            f"{THREADS} threads, one event at a time": many_threads(folder / "many"),
+            f"{PROCESSES} processes, one event at a time": many_processes(folder / "eight"),
             "a large trail": large(folder, given.events),
         }
     if given.json:
