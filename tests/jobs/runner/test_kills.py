@@ -2,19 +2,29 @@
 
 import random
 import signal
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from killing import Victim, alive
+from lakeward.jobs.bundle.bundle import load
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.states import LifeCycle
+from lakeward.jobs.runner import tasks
 from lakeward.jobs.runner.cancel import AlreadyEnded, cancel
 from lakeward.jobs.runner.launch import launch, launch_repair
+from lakeward.jobs.runner.order import order_of
+from lakeward.jobs.runner.runner import Runner
 from lakeward.jobs.runner.truth import reconcile
+from running import states
 
 MOMENTS = 5
+BEGAN = "import pathlib; pathlib.Path(__file__).with_name('began').touch()"
 
 
 @pytest.fixture
@@ -55,6 +65,42 @@ def test_another_process_cancels_a_run_and_repair_completes_it(victim: Victim, r
     wait_until(lambda: record.run(number).ended is not None)
     assert str(record.run(number).state) == "SUCCESS"
     assert reconcile(record) == []
+
+
+def test_a_runner_that_is_killed_while_it_stops_leaves_a_canceled_run(record: Record, tmp_path: Path) -> None:
+    job = "{name: Stay, tasks: [{task_key: it, spark_python_task: {python_file: stay.py}}]}"
+    (tmp_path / "databricks.yml").write_text(f"bundle: {{name: small}}\nresources: {{jobs: {{stay: {job}}}}}")
+    (tmp_path / "stay.py").write_text(
+        f"import signal, time\nsignal.signal(15, signal.SIG_IGN)\n{BEGAN}\ntime.sleep(60)"
+    )
+    command = [sys.executable, "-m", "lakeward", "jobs", "run", "stay", f"--bundle={tmp_path}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as runner:
+        wait_until((tmp_path / "began").exists)
+        runner.send_signal(signal.SIGTERM)
+        wait_until(lambda: record.run(1).state.life_cycle is LifeCycle.TERMINATING)
+        runner.kill()
+    wait_until(lambda: reconcile(record) == [1])
+    assert (str(record.run(1).state), states(record, record.run(1))) == ("CANCELED", {"it": "CANCELED"})
+
+
+def test_a_run_within_another_has_the_time_to_end_itself(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "GRACE_S", 1.0)
+    inner = {"task_key": "inner", "spark_python_task": {"python_file": "tidy.py"}}
+    call = {"task_key": "call", "run_job_task": {"job_id": "${resources.jobs.called.id}"}}
+    jobs = {"caller": {"name": "Caller", "tasks": [call]}, "called": {"name": "Called", "tasks": [inner]}}
+    (tmp_path / "databricks.yml").write_text(yaml.safe_dump({"bundle": {"name": "two"}, "resources": {"jobs": jobs}}))
+    tidy = "try: time.sleep(60)\nexcept KeyboardInterrupt:\n    time.sleep(2)\n    print('tidied up')\n    raise"
+    (tmp_path / "tidy.py").write_text(f"import time\n{BEGAN}\n{tidy}")
+    runner = Runner(record, order_of(load(tmp_path), "caller", {}))
+    stopping = threading.Thread(target=lambda: (wait_until((tmp_path / "began").exists), runner.cancel()))
+    stopping.start()
+    runner.run(runner.start({}))
+    stopping.join()
+    called, caller = record.runs()
+    assert (str(called.state), str(caller.state)) == ("CANCELED", "CANCELED")
+    assert "tidied up" in (record.attempts(called.run_id)[0].folder / "log.txt").read_text()
 
 
 def wait_until(happened: object, longest_s: float = 30) -> None:

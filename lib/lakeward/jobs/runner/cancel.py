@@ -5,13 +5,13 @@ import time
 
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Run
-from lakeward.jobs.runner.processes import GRACE_S
+from lakeward.jobs.runner.processes import GRACE_S, RUNNERS_GRACE_S
 from lakeward.jobs.runner.truth import reconcile
 from lakeward.workspace.errors import Busy, LakewardError
 from lakeward.workspace.events import Event
 from lakeward.workspace.events import record as record_event
 
-_LONGEST_S = 3 * GRACE_S
+_LONGEST_S = RUNNERS_GRACE_S + GRACE_S
 
 
 class AlreadyEnded(LakewardError):

@@ -24,6 +24,8 @@ _DRAIN_S = 1.0
 """Longest time to read what a process has printed, after its end."""
 GRACE_S = 10.0
 """How long an interrupted process may take to tidy up before it is killed."""
+RUNNERS_GRACE_S = 3 * GRACE_S
+"""The same for the runner of a job that is a task of another, which grants the processes of its own tasks as long."""
 
 
 class Process:
@@ -35,11 +37,16 @@ class Process:
         What to run with this Python.
     log : Path
         Where all goes that it prints, with patient data taken out.
+    grace_s : float
+        How long it may take to tidy up.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop, grace_s: float
+    ) -> None:
         self.stopped: State | None = None
         self._stop = stop
+        self._grace_s = grace_s
         self._kill_at = 0.0
         self._log = log
         self._pipe, output = os.pipe()
@@ -94,7 +101,7 @@ class Process:
             return
         if self.stopped is None and (reason := self._stop.reason):
             self.stopped = reason
-            self._kill_at = time.monotonic() + GRACE_S
+            self._kill_at = time.monotonic() + self._grace_s
             self._process.send_signal(signal.SIGTERM)
         elif self.stopped and time.monotonic() >= self._kill_at:
             self._kill()
@@ -124,12 +131,12 @@ class Processes:
         self._lock = threading.Lock()
 
     def run(
-        self, command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop
+        self, command: Sequence[str], log: Path, environment: Mapping[str, str], stop: Stop, grace_s: float
     ) -> tuple[int, State | None]:
         """Run one; return its exit code, and the state that it was stopped with, if it was."""
         # The system's signal at the end of a parent means its thread: this one waits, so it outlives the process.
         with self._lock:
-            process = Process(command, log, environment, stop)
+            process = Process(command, log, environment, stop, grace_s)
             self._all.add(process)
         try:
             exit_code = process.wait()

@@ -232,9 +232,12 @@ class Runner:
         return ready
 
     def _look(self, run_id: int) -> None:
+        """Learn from the record that the run is to stop, or note it there: whoever finds it killed knows why."""
         state = self._record.run(run_id).state
         if state.life_cycle is LifeCycle.TERMINATING:
             self._stop.tell(State(CANCELED.life_cycle, CANCELED.result, CANCELED.code, state.message))
+        elif reason := self._stop.reason:
+            self._record.ask_to_stop(run_id, reason.message)
 
     def _warn(self, run: Run, rows: list[TaskRun]) -> None:
         """Tell once of a run or a task that takes longer than its health allows."""

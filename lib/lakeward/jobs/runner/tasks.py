@@ -16,7 +16,7 @@ from lakeward.jobs.record.states import Code, LifeCycle, Result
 from lakeward.jobs.runner import tables
 from lakeward.jobs.runner.order import Order, environment, label, work
 from lakeward.jobs.runner.outcomes import SUCCESS, Ended, holds
-from lakeward.jobs.runner.processes import Processes
+from lakeward.jobs.runner.processes import GRACE_S, RUNNERS_GRACE_S, Processes
 from lakeward.jobs.runner.slots import Slots
 from lakeward.jobs.runner.stop import Stop
 from lakeward.jobs.runner.truth import conclude
@@ -249,7 +249,8 @@ class _Attempt:
         folder = self._attempt.folder
         replace_text(folder / "task.json", json.dumps(self._told()))
         told = environment(self._floor.run, self._attempt, self._floor.order.memory(self._task))
-        exit_code, stopped = self._floor.processes.run(self._command(), folder / "log.txt", told, self._stop)
+        grace_s = RUNNERS_GRACE_S if self._task.run_job_task else GRACE_S
+        exit_code, stopped = self._floor.processes.run(self._command(), folder / "log.txt", told, self._stop, grace_s)
         name = label(self._attempt)
         writes = tables.written(settings().home, self._attempt.reads, name)
         made = tables.mlflow_runs(settings().home, name)
