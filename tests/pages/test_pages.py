@@ -12,6 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from lakeward.imaging.pixels.tiff import encode_frame
+from lakeward.jobs.bundle.bundle import load
+from lakeward.jobs.bundle.checks import check
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.runner.truth import claim
 from lakeward.pages.pictures import picture
@@ -93,6 +95,21 @@ def test_a_broken_bundle_is_told_with_its_place_and_runs_are_still_shown(
     assert shown.status_code == 200
     assert re.search(r"databricks\.yml:\d+: .*pyhton_file", shown.text)
     assert "imaging" in shown.text
+
+
+def test_a_job_that_can_start_by_itself_on_databricks_alone_is_told_and_the_others_are_shown(
+    client: TestClient, bundle: Path
+) -> None:
+    file = bundle / "databricks.yml"
+    daily = 'schedule: {quartz_cron_expression: "0 30 7 * * ?", timezone_id: UTC}'
+    file.write_text(file.read_text().replace(daily, 'trigger: {file_arrival: {url: "s3://bucket/in/"}}'))
+    check(load(bundle))
+    for path in ("/jobs", "/jobs/say"):
+        shown = client.get(path)
+        assert shown.status_code == 200
+        assert "files can&#39;t be watched for at s3" in shown.text
+    assert "Greet" in client.get("/jobs").text
+    assert client.get("/jobs/greet").status_code == 200
 
 
 def test_the_form_knows_what_each_parameter_may_be(client: TestClient) -> None:

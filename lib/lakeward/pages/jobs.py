@@ -35,6 +35,7 @@ class Line:
     when: str
     paused: bool
     next_fire: int | None
+    trouble: str
     runs: list[Run]
 
 
@@ -46,7 +47,8 @@ def list_jobs(request: Request, site: Here) -> Response:
     starts: dict[str, Upcoming] = {}
     fault = ""
     try:
-        jobs, starts = site.bundle().jobs, _starts(site, record)
+        jobs = site.bundle().jobs
+        starts = _starts(site, record)
     except ConfigurationError as error:
         fault = str(error)
     last = record.last_runs(SQUARES)
@@ -105,8 +107,8 @@ def _starts(site: Site, record: Record) -> dict[str, Upcoming]:
 
 def _line(key: str, job: Job | None, next_one: Upcoming | None, runs: list[Run]) -> Line:
     if job is None or next_one is None:
-        return Line(key, job, "", False, None, runs)
-    return Line(key, job, told(job), next_one.paused, next(iter(next_one.times), None), runs)
+        return Line(key, job, "", False, None, "", runs)
+    return Line(key, job, told(job), next_one.paused, next(iter(next_one.times), None), next_one.trouble, runs)
 
 
 def _form(request: Request, site: Site, key: str, given: Mapping[str, str], status: int = 200) -> Response:

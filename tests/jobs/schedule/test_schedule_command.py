@@ -36,6 +36,12 @@ def test_what_would_start_is_listed(daily: Setting) -> None:
     assert [at[11:] in ("03:30:00+00:00", "04:30:00+00:00") for at in listed["next"]] == [True, True]
 
 
+def test_what_can_not_start_here_is_told_in_the_list(setting: Setting) -> None:
+    (listed,) = answer(setting.job(trigger={"file_arrival": {"url": "s3://bucket/in/"}}), "--list")
+    assert (listed["starts by"], listed["next"]) == ("file_arrival", [])
+    assert listed["trouble"].startswith("files can't be watched for at s3")
+
+
 def test_a_job_is_paused_and_unpaused(daily: Setting) -> None:
     assert answer(daily, "--pause", "a") == {"job": "a", "paused": True}
     assert Record().job("a").paused is True

@@ -62,6 +62,7 @@ def _list(bundle: "Bundle", count: int, as_json: bool) -> None:
             "paused": one.paused,
             "last": one.last_fired and _time(one.last_fired),
             "next": [_time(at) for at in one.times] if as_json else "  ".join(map(_time, one.times)),
+            "trouble": one.trouble,
         }
         for one in next_fires(bundle, Record(), count)
     ]

@@ -9,7 +9,7 @@ from lakeward.jobs.record.record import Record, home, now
 from lakeward.jobs.schedule.daemon import cursor_of, paused
 from lakeward.jobs.schedule.kinds import trigger_of
 from lakeward.jobs.schedule.times import Times
-from lakeward.workspace.errors import Busy
+from lakeward.workspace.errors import Busy, LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.locks import exclusive
 
@@ -26,6 +26,8 @@ class Upcoming:
         In milliseconds since 1970, as are the `times`.
     times : list of int
         The next ones; none for a job that is paused, or waits for files or tables.
+    trouble : str
+        Why it can't start by itself on this machine; empty if it can.
     """
 
     job: str
@@ -33,27 +35,26 @@ class Upcoming:
     paused: bool
     last_fired: int | None
     times: list[int]
+    trouble: str = ""
 
 
 def next_fires(bundle: Bundle, record: Record, count: int = 1) -> list[Upcoming]:
-    """Return when the jobs of a bundle start by themselves; those that don't are left out.
-
-    Raises
-    ------
-    ConfigurationError
-        If a trigger is wrong.
-    """
+    """Return when the jobs of a bundle start by themselves; those that don't are left out."""
     found = []
     for key, job in bundle.jobs.items():
-        kind, trigger = kind_of(job), trigger_of(job)
-        if kind is None:
+        if (kind := kind_of(job)) is None:
             continue
         state = record.job(key)
         halted = paused(job, state)
         times: list[int] = []
-        if isinstance(trigger, Times) and not halted:
-            times = trigger.upcoming(cursor_of(state), state.last_fired, now(), count)
-        found.append(Upcoming(key, kind, halted, state.last_fired, times))
+        trouble = ""
+        try:
+            trigger = trigger_of(job)
+            if isinstance(trigger, Times) and not halted:
+                times = trigger.upcoming(cursor_of(state), state.last_fired, now(), count)
+        except LakewardError as error:
+            trouble = str(error)
+        found.append(Upcoming(key, kind, halted, state.last_fired, times, trouble))
     return found
 
 
