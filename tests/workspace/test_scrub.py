@@ -36,6 +36,7 @@ from lakeward.workspace.scrub import WITHHELD, Seen, scrubbed, scrubbed_output, 
 )
 def test_takes_out_what_looks_like_patient_data(marker: str) -> None:
     assert scrubbed(f"before {marker} after") == f"before {WITHHELD} after"
+    assert marker not in json.dumps(scrubbed_output({"application/json": {marker: [{"x": marker}]}}))
     assert marker not in json.dumps(scrubbed_output({"text/plain": [marker], "text/html": f"<td>{marker}</td>"}))
 
 

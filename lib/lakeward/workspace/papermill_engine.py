@@ -100,7 +100,8 @@ class Engine(NBClientEngine):  # type: ignore[misc]
         cls, nb_man: Any, kernel_name: str, *, kernel: RunningInterpreter, start_timeout: int = 60, **options: Any
     ) -> None:
         """Run the notebook of papermill's manager in a kernel that was started for it, and end that."""
-        client = Client(nb_man, km=kernel, startup_timeout=start_timeout, timeout=None)
+        # No state of widgets: it may hold patient data, and the archive's page draws none.
+        client = Client(nb_man, km=kernel, startup_timeout=start_timeout, timeout=None, store_widget_state=False)
         try:
             client.execute(cleanup_kc=True)
         except DeadKernelError:

@@ -107,7 +107,8 @@ def scrubbed_output(data: Any) -> Any:
         case str():
             return scrubbed(data)
         case Mapping():
-            return {key: value if _is_picture(str(key)) else scrubbed_output(value) for key, value in data.items()}
+            kept = {key: value if _is_picture(str(key)) else scrubbed_output(value) for key, value in data.items()}
+            return {scrubbed(key) if isinstance(key, str) else key: value for key, value in kept.items()}
         case list() | tuple():
             return [scrubbed_output(item) for item in data]
         case _:

@@ -39,6 +39,11 @@ try:
 except KeyError as error:
     raise ValueError(f'no {ds.PatientName} of {ds.StudyDate}') from error
 """
+WIDGET = """
+from comm import create_comm
+model = {'_model_name': 'HTMLModel', '_model_module': '@jupyter-widgets/controls', '_model_module_version': '2.0.0'}
+create_comm(target_name='jupyter.widget', data={'state': {**model, 'value': str(ds.PatientName)}})
+"""
 LITERAL = "raise ValueError('CompressedSamples^CT1')"
 
 
@@ -63,6 +68,14 @@ def test_a_notebook_lets_nothing_out(record: Record, notebook: Write, run: Go, h
     kept = left(home, record, ended)
     assert [marker for marker in markers if marker.encode() in kept] == []
     assert kept.count(WITHHELD.encode()) > 200
+
+
+def test_nor_do_widgets_and_the_keys_of_what_is_shown(
+    record: Record, notebook: Write, run: Go, home: Path, markers: list[str]
+) -> None:
+    ended = run(notebook("it", "", READ, WIDGET, "display({'application/json': {ds.PatientID: {}}}, raw=True)"))
+    assert states(record, ended) == {"it": "SUCCESS"}
+    assert [marker for marker in markers if marker.encode() in left(home, record, ended)] == []
 
 
 @pytest.mark.parametrize("end", [RAISE, "import os; os._exit(0)", "import os; os.kill(os.getpid(), 9)"])
