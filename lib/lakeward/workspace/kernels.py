@@ -30,7 +30,8 @@ class RunningInterpreter(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """How this Python is started as a kernel."""
         # Its own log would go to the caller's screen; what a cell raises is reported by the caller.
-        arguments = ["--log-level=CRITICAL", "--ext=lakeward.workspace.dbutils"]
+        # A person's history of IPython is not for a job's cells, whose parameters may be paths of patients' folders.
+        arguments = ["--log-level=CRITICAL", "--ext=lakeward.workspace.dbutils", "--HistoryManager.enabled=False"]
         kernel = get_kernel_dict(python_arguments=["-Xfrozen_modules=off"], extra_arguments=arguments)
         program = ["lakeward.workspace.job_kernel" if it == "ipykernel_launcher" else it for it in kernel["argv"]]
         return KernelSpec(**{**kernel, "argv": program})

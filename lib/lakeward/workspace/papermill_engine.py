@@ -13,7 +13,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 
 from lakeward.workspace.errors import NotebookFailed
 from lakeward.workspace.kernels import RunningInterpreter
-from lakeward.workspace.scrub import NO_TEXT, scrubbed
+from lakeward.workspace.scrub import NO_TEXT, scrubbed, scrubbed_output
 
 _ASK = "__import__('lakeward.workspace.dbutils', fromlist=['_']).last_failure()"
 
@@ -23,6 +23,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
 
     last: ClassVar["Client"]
     """The one of this process that ran cells last."""
+    parameters = ""
+    """Source of the cell that papermill has put in."""
     exit_value: str | None = None
     failure: NotebookFailed | None = None
 
@@ -32,7 +34,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         for index, cell in enumerate(self.nb.cells):
             self.nb_man.cell_start(cell, index)
             try:
-                self.execute_cell(cell, index)
+                self._execute(cell, index)
             except CellExecutionError as error:
                 self._end(index, error)
                 return
@@ -41,6 +43,16 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                 raise
             finally:
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+    def _execute(self, cell: Any, index: int) -> None:
+        """Run a cell; that of the parameters has them only while it runs."""
+        kept = cell.source
+        if _is_injected(cell):
+            cell.source = self.parameters
+        try:
+            self.execute_cell(cell, index)
+        finally:
+            cell.source = kept
 
     def _end(self, index: int, error: Exception) -> None:
         """Note why the cells end here."""
@@ -96,12 +108,29 @@ class Engine(NBClientEngine):  # type: ignore[misc]
     """Papermill's own way to run a notebook, with `Client`."""
 
     @classmethod
+    def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
+        """Run a notebook whose copy, which is written from the beginning on, has no patient data in its parameters."""
+        parameters = ""
+        for cell in filter(_is_injected, nb.cells):
+            parameters, cell.source = cell.source, scrubbed(cell.source)
+            nb.metadata.papermill["parameters"] = scrubbed_output(nb.metadata.papermill["parameters"])
+        return super().execute_notebook(nb, kernel_name, parameters=parameters, **options)
+
+    @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, kernel: RunningInterpreter, start_timeout: int = 60, **options: Any
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        kernel: RunningInterpreter,
+        parameters: str,
+        start_timeout: int = 60,
+        **options: Any,
     ) -> None:
         """Run the notebook of papermill's manager in a kernel that was started for it, and end that."""
         # No state of widgets: it may hold patient data, and the archive's page draws none.
         client = Client(nb_man, km=kernel, startup_timeout=start_timeout, timeout=None, store_widget_state=False)
+        client.parameters = parameters
         try:
             client.execute(cleanup_kc=True)
         except DeadKernelError:

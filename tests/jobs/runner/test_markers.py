@@ -78,6 +78,25 @@ def test_nor_do_widgets_and_the_keys_of_what_is_shown(
     assert [marker for marker in markers if marker.encode() in left(home, record, ended)] == []
 
 
+def test_a_folder_that_is_a_parameter_is_in_the_record_and_what_the_task_is_told_alone(
+    record: Record, notebook: Write, run: Go, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    source = "/data/pacs/Planted^Marker/Ann 1/"
+    # Not even while it runs, nor if it is killed then.
+    look = f"import os; os._exit(9 if len(source) == {len(source)} else 1)"
+    given = {"parameters": [{"name": "source", "default": source}], "tags": {"who": source}}
+    ended = run(notebook("it", "source = ''", look, given={"source": source}), **given)
+    assert record.attempts(ended.run_id)[0].exit_code == 9
+    files = [path for folder in (home, tmp_path / "ipython") for path in folder.rglob("*") if path.is_file()]
+    holding = {
+        path.name.partition("-")[0] for path in files if any(m in path.read_bytes() for m in (b"Planted", b"Ann 1"))
+    }
+    assert holding == {"record.sqlite", "task.json"}
+    told = DeltaTable(str(home / "jobs" / "job_runs")).to_pyarrow_table().to_pylist()
+    assert dict(told[0]["parameters"]) == summary(record, ended)["parameters"] == {"source": WITHHELD}
+
+
 @pytest.mark.parametrize("end", [RAISE, "import os; os._exit(0)", "import os; os.kill(os.getpid(), 9)"])
 def test_a_program_lets_nothing_out(
     end: str, record: Record, program: Write, run: Go, home: Path, markers: list[str]

@@ -11,6 +11,7 @@ from lakeward.jobs.archive.publish import publish
 from lakeward.jobs.record.record import Record, now
 from lakeward.jobs.record.rows import Run, State
 from lakeward.workspace.report import write_report
+from lakeward.workspace.scrub import scrubbed_output
 from lakeward.workspace.settings import settings
 
 NOTEBOOK, PAGE, SUMMARY = "notebook.ipynb", "notebook.html", "run.json"
@@ -38,13 +39,16 @@ def finish_run(record: Record, run_id: int) -> Path:
 
 
 def summary(record: Record, run: Run) -> dict[str, Any]:
-    """Return all that the record knows of a run, as JSON knows it."""
+    """Return all that the record knows of a run, as JSON knows it; with no patient data, which parameters may hold."""
     values = record.values(run.run_id)
-    return {
+    told = {
         **_words(run),
         "tasks": [{**_words(t), "values": values.get((t.task, t.iteration), {})} for t in record.tasks(run.run_id)],
         "attempts": [_words(attempt) for attempt in record.attempts(run.run_id)],
     }
+    # The folder of a bundle is named after no patient.
+    origin = {name: value if name == "bundle" else scrubbed_output(value) for name, value in run.provenance.items()}
+    return {**scrubbed_output(told), "provenance": origin}
 
 
 def remove_old(record: Record) -> list[int]:

@@ -9,6 +9,7 @@ from lakeward.jobs.record.rows import Attempt, Run, State
 from lakeward.jobs.tables import JOB_RUNS, TASK_RUNS
 from lakeward.workspace.lakehouse import add, exists, query
 from lakeward.workspace.locks import exclusive
+from lakeward.workspace.scrub import scrubbed
 
 
 def publish(record: Record) -> int:
@@ -61,7 +62,7 @@ def _job_row(record: Record, run: Run) -> dict[str, Any]:
         "target": run.target,
         "started_by": str(run.started_by),
         "user": run.user,
-        "parameters": list(run.parameters.items()),
+        "parameters": [(name, scrubbed(text)) for name, text in run.parameters.items()],
         **{name: run.provenance.get(name) for name in ("git_commit", "git_dirty", "environment")},
         **_end(run, run.state),
     }
