@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from lakeward.jobs.notices import finish
+from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Run
+from lakeward.jobs.runner.runner import Runner
 from lakeward.workspace.settings import settings
 from loopback import Hooks
+from running import order
 
 Write = Callable[..., dict[str, Any]]
 EVENTS = ("on_start", "on_success", "on_failure", "on_duration_warning_threshold_exceeded")
@@ -64,6 +67,18 @@ def test_what_takes_too_long_is_told_once(hooks: Hooks, program: Write, run: Cal
     task = program("it", "import time; time.sleep(3)", health=slow, webhook_notifications=late)
     run(task, health=slow, webhook_notifications=late)
     assert sorted(key for _, key in _told(hooks)) == ["", "it"]
+
+
+def test_a_repair_of_a_run_of_long_ago_does_not_take_long(hooks: Hooks, record: Record, program: Write) -> None:
+    slow = {"rules": [{"metric": "RUN_DURATION_SECONDS", "op": "GREATER_THAN", "value": 60}]}
+    late = {"on_duration_warning_threshold_exceeded": [{"id": "on-call"}]}
+    job = order(program("it", "import time; time.sleep(1); assert False"), health=slow, webhook_notifications=late)
+    runner = Runner(record, job)
+    ended = runner.run(runner.start({}))
+    record.set_run(ended.run_id, ended.state, started=1_000)
+    again = Runner(record, job)
+    again.run(again.start_repair(ended.run_id, {}))
+    assert _told(hooks) == []
 
 
 def test_where_nobody_listens_nothing_is_told(hooks: Hooks, program: Write, run: Callable[..., Run]) -> None:

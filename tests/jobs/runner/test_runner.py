@@ -1,6 +1,7 @@
 """Jobs run end to end: what the record says is what happened."""
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -10,12 +11,16 @@ from typing import Any
 
 import pytest
 
+from lakeward.jobs.bundle.bundle import load
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Attempt, Run
 from lakeward.jobs.record.states import Code, LifeCycle, Result
+from lakeward.jobs.runner.order import Order, order_of
 from lakeward.jobs.runner.runner import Runner
+from lakeward.jobs.tables import JOB_RUNS
 from lakeward.workspace.errors import EventNotRecorded, ParameterError
 from lakeward.workspace.events import use_sink
+from lakeward.workspace.lakehouse import query
 from running import after, order, states
 
 Write = Callable[..., dict[str, Any]]
@@ -203,6 +208,32 @@ def test_references_in_parameters_are_filled_in_once_and_a_repair_keeps_them(
     assert again.run(again.start_repair(ended.run_id, {})).parameters == filled
     logs = [(attempt.folder / "log.txt").read_text().splitlines()[0] for attempt in record.attempts(ended.run_id)]
     assert logs == [f"{ended.started} A job {ended.run_id}"] * 2
+
+
+def test_a_repair_is_of_the_job_and_the_code_as_they_are_now(record: Record, program: Write, tmp_path: Path) -> None:
+    root = tmp_path / "jobs"
+    root.mkdir()
+
+    def written(word: str) -> Order:
+        (root / "databricks.yml").write_text(
+            f"bundle: {{name: b}}\nresources: {{jobs: {{a: {{name: A, description: {word}, tasks: "
+            "[{task_key: it, spark_python_task: {python_file: ../it.py}}]}}}"
+        )
+        git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+        for command in (["init", "-q"], ["add", "jobs", "it.py"], ["commit", "-qm", word]):
+            subprocess.run([*git, *command], check=True)
+        return order_of(load(root), "a", {})
+
+    program("it", "raise SystemExit(1)")
+    runner = Runner(record, written("broken"))
+    before = runner.run(runner.start({}))
+    program("it")
+    again = Runner(record, written("mended"))
+    after = again.run(again.start_repair(before.run_id, {}))
+    assert (before.settings["description"], after.settings["description"]) == ("broken", "mended")
+    assert before.provenance["git_commit"] != after.provenance["git_commit"] is not None
+    rows = query(f"SELECT repairs, git_commit FROM {JOB_RUNS.name} ORDER BY repairs", JOB_RUNS).to_pylist()
+    assert [row["git_commit"] for row in rows] == [run.provenance["git_commit"] for run in (before, after)]
 
 
 def test_a_value_that_was_not_set_fails_the_task_that_asks_for_it(record: Record, program: Write, run: Go) -> None:

@@ -236,16 +236,25 @@ class Record:
                 _upsert(change, "tasks", _task_key(run_id, task, iteration), _columns(state))
             return True
 
-    def begin_repair(self, run_id: int, parameters: Mapping[str, str], limit: int, tasks: States) -> bool:
-        """Let a run that has ended run once more, with these tasks; False if as many of its job go on as may."""
+    def begin_repair(
+        self,
+        run_id: int,
+        settings: Mapping[str, Any],
+        parameters: Mapping[str, str],
+        provenance: Mapping[str, Any],
+        limit: int,
+        tasks: States,
+    ) -> bool:
+        """Let a run that has ended run once more, as its job is now; False if as many of its job go on as may."""
         with self._database.changed() as change:
             job = change.execute("SELECT job FROM runs WHERE run_id = ?", (run_id,)).fetchone()["job"]
             if not self._is_free(change, job, limit, run_id):
                 return False
             change.execute(
                 "UPDATE runs SET life_cycle = 'RUNNING', result = NULL, code = NULL, message = '', ended = NULL,"
-                " repairs = repairs + 1, started = coalesce(started, ?), parameters = ? WHERE run_id = ?",
-                (now(), json.dumps(parameters), run_id),
+                " repairs = repairs + 1, started = coalesce(started, ?), settings = ?, parameters = ?, provenance = ?"
+                " WHERE run_id = ?",
+                (now(), json.dumps(settings), json.dumps(parameters), json.dumps(provenance), run_id),
             )
             for (task, iteration), state in tasks.items():
                 columns = {**_columns(state), "started": None, "ended": None}

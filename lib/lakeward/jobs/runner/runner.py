@@ -64,6 +64,7 @@ class Runner:
         self._ended: dict[str, Ended] = {}
         self._warned: set[str | None] = set()
         self._run_id = 0
+        self._began = 0
 
     def cancel(self) -> None:
         """Stop the run and what it has started; safe to call from a signal's handler."""
@@ -94,7 +95,7 @@ class Runner:
             target=self._order.target,
             started_by=started_by,
             user=getpass.getuser(),
-            provenance={**provenance(self._order.bundle or Path.cwd()), "variables": dict(self._order.variables)},
+            provenance=self._provenance(),
             parent=parent,
             turn=Turn(self._order.job.max_concurrent_runs, self._order.job.queue.enabled),
             claim=self._claim,
@@ -121,7 +122,10 @@ class Runner:
             parameters = self._order.parameters({**_known(run.parameters, self._order), **given})
             again = _again(self._order, self._record.tasks(run_id))
             self._tell("jobs.run.repaired", f"{self._order.key}/{run_id}", tasks=sorted(again))
-            if not self._record.begin_repair(run_id, parameters, self._order.job.max_concurrent_runs, _blocked(again)):
+            now_is = (self._order.settings, parameters, self._provenance())
+            if not self._record.begin_repair(
+                run_id, *now_is, limit=self._order.job.max_concurrent_runs, tasks=_blocked(again)
+            ):
                 raise Busy(f"As many runs of the job {self._order.key} as may are running. Wait for one to end.")
         except BaseException:
             self._release()
@@ -140,6 +144,9 @@ class Runner:
             self._release()
 
     # --- its parts -----------------------------------------------------------------------------------------------
+
+    def _provenance(self) -> dict[str, Any]:
+        return {**provenance(self._order.bundle or Path.cwd()), "variables": dict(self._order.variables)}
 
     def _claim(self, folder: Path) -> None:
         self._lock = claim(folder)
@@ -179,6 +186,7 @@ class Runner:
         """Run the tasks that are not ended yet, each as soon as those before it have."""
         self._stop = Stop(self._stop, self._order.job.timeout_seconds)
         run, self._run_id = self._filled(self._record.run(run_id)), run_id
+        self._began = now()
         self._hooks.notify("start", self._order.job, run, None)
         slots = Slots(self._record.folder / "slots", settings().parallel_tasks)
         floor = Floor(self._record, run, self._order, self._stop, slots, self._processes, self._archive, self._notify)
@@ -247,7 +255,7 @@ class Runner:
         for row in late:
             if row.task not in self._warned:
                 self._hooks.notify("duration_warning", self._order.job, run, row)
-        whole = self._order.job.health.exceeded((now() - (run.started or now())) / 1000)
+        whole = self._order.job.health.exceeded((now() - self._began) / 1000)
         if whole and None not in self._warned:
             self._hooks.notify("duration_warning", self._order.job, run, None)
         self._warned |= {*(row.task for row in late), *([None] if whole else [])}
