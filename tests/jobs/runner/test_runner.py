@@ -236,6 +236,15 @@ def test_a_repair_is_of_the_job_and_the_code_as_they_are_now(record: Record, pro
     assert [row["git_commit"] for row in rows] == [run.provenance["git_commit"] for run in (before, after)]
 
 
+def test_a_try_that_is_refused_as_it_starts_has_ended(record: Record, run: Go, tmp_path: Path) -> None:
+    ended = run({"task_key": "it", "notebook_task": {"notebook_path": str(tmp_path / "gone.ipynb")}})
+    attempt = last(record, ended)
+    assert (str(attempt.state), attempt.state.code) == ("FAILED", Code.INVALID_RUN_CONFIGURATION)
+    assert attempt.ended is not None
+    assert attempt.failure is not None
+    assert attempt.failure.message.endswith("gone.ipynb can't be read: No such file or directory.")
+
+
 def test_a_value_that_was_not_set_fails_the_task_that_asks_for_it(record: Record, program: Write, run: Go) -> None:
     ended = run(program("a"), program("b", "", "{{tasks.a.values.k}}", depends_on=after("a")))
     assert states(record, ended) == {"a": "SUCCESS", "b": "FAILED"}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from lakeward.jobs.bundle.job import BaseTask, ConditionTask, ForEachTask, Task
 from lakeward.jobs.bundle.references import resolve
 from lakeward.jobs.record.record import Record, now
-from lakeward.jobs.record.rows import Attempt, Run, State
+from lakeward.jobs.record.rows import Attempt, Failure, Run, State
 from lakeward.jobs.record.states import Code, LifeCycle, Result
 from lakeward.jobs.runner import tables
 from lakeward.jobs.runner.order import Order, environment, label, work
@@ -60,11 +60,16 @@ def run_task(floor: Floor, task: Task) -> Ended:
         else:
             state = _Tries(floor, task, None, References(record, floor.run, floor.order, task.task_key)).run()
     except LakewardError as error:
-        state = State(LifeCycle.TERMINATED, Result.FAILED, Code.INVALID_RUN_CONFIGURATION, str(error))
+        state = _refused(error)
     value = {"value": outcome} if task.condition_task else {}
     record.set_task(run_id, task.task_key, None, state, ended=now(), **value)
     floor.tell(_event(state), task.task_key, None)
     return Ended(state, outcome)
+
+
+def _refused(error: LakewardError) -> State:
+    """Return the state of what could not be run as it is."""
+    return State(LifeCycle.TERMINATED, Result.FAILED, Code.INVALID_RUN_CONFIGURATION, str(error))
 
 
 def _event(end: State) -> str:
@@ -150,7 +155,7 @@ class _Loop:
         try:
             return _Tries(self._floor, inner, number, look_up).run()
         except LakewardError as error:
-            return State(LifeCycle.TERMINATED, Result.FAILED, Code.INVALID_RUN_CONFIGURATION, str(error))
+            return _refused(error)
 
     def _note(self, number: int, state: State, **columns: Any) -> None:
         self._floor.record.set_task(self._floor.run.run_id, self._key, number, state, **columns)
@@ -246,17 +251,25 @@ class _Attempt:
 
     def run(self) -> State:
         """Have a process do the work, and note how that ended."""
-        folder = self._attempt.folder
-        replace_text(folder / "task.json", json.dumps(self._told()))
-        told = environment(self._floor.run, self._attempt, self._floor.order.memory(self._task))
-        grace_s = RUNNERS_GRACE_S if self._task.run_job_task else GRACE_S
-        exit_code, stopped = self._floor.processes.run(self._command(), folder / "log.txt", told, self._stop, grace_s)
+        try:
+            exit_code, stopped = self._process()
+        except LakewardError as error:
+            failure = Failure(type(error).__name__, str(error))
+            self._floor.record.set_attempt(*self._key, _refused(error), ended=now(), failure=failure)
+            raise
         name = label(self._attempt)
         writes = tables.written(settings().home, self._attempt.reads, name)
         made = tables.mlflow_runs(settings().home, name)
         state = conclude(self._floor.record, self._attempt, exit_code, stopped, writes=writes, mlflow_runs=made)
         self._floor.archive(self._attempt)
         return state
+
+    def _process(self) -> tuple[int, State | None]:
+        folder = self._attempt.folder
+        replace_text(folder / "task.json", json.dumps(self._told()))
+        told = environment(self._floor.run, self._attempt, self._floor.order.memory(self._task))
+        grace_s = RUNNERS_GRACE_S if self._task.run_job_task else GRACE_S
+        return self._floor.processes.run(self._command(), folder / "log.txt", told, self._stop, grace_s)
 
     def _told(self) -> dict[str, Any]:
         """Return what the process is to do, and what its notebook knows."""
