@@ -173,6 +173,23 @@ def test_what_is_erased_from_the_audit_trail_two_people_have_signed(join: Join, 
     assert erased.actor == "max"
 
 
+def test_what_keeps_people_and_signatures_true_is_never_erased(join: Join, run: Run) -> None:
+    join("cat", Role.COMPLIANCE_OFFICER)
+    added = recorded("governance.user.added")[-1]
+    code, told = run("audit", "redact", added.id, "--field", "roles", "--reason", "Hide it", "--by", "cat")
+    assert (code, told["error"]) == (2, "Kept")
+    assert not recorded("governance.signature.made"), "nobody signs what can't be done"
+
+
+def test_two_people_sign_that_events_are_deleted_whose_time_is_over(join: Join, run: Run) -> None:
+    join("cat", Role.COMPLIANCE_OFFICER)
+    join("max", Role.QUALITY_MANAGER)
+    delete = ("audit", "retention", "--apply", "--before", "2019-11-01", "--reason", "Yearly deletion")
+    assert run(*delete, "--by", "cat")[0] == 10
+    assert run(*delete, "--by", "max")[0] == 0
+    assert [event.actor for event in recorded("governance.audit.retired")] == ["max"]
+
+
 def test_on_a_laptop_with_no_people_it_works_without(home: Path, run: Run) -> None:
     assert run("audit", "hold", "case-1", "--reason", "Litigation", said=())[0] == 0
 

@@ -92,13 +92,12 @@ def retention(
         raise typer.BadParameter("--apply needs --reason")
     trail = trail_here()
     day = before.date() if before else keeping.floor(datetime.now(UTC).date())
+    with trail.view() as view:
+        done = keeping.due(view, day)
     if apply:
         act = Signed.of_json("audit", f"retention-{day}", {"before": day.isoformat(), "reason": reason})
         with as_people(by, Action.DESTROY_AUDIT, act):
             done = keeping.retire(trail, day, reason)
-    else:
-        with trail.view() as view:
-            done = keeping.due(view, day)
     facts = {"before": day.isoformat(), "events": done["events"], "holds": done["holds"], "deleted": apply}
     held = f" Legal holds in force: {', '.join(done['holds'])}." if done["holds"] else ""
     what = "were deleted; their hashes stay" if apply else "may be deleted"
@@ -160,7 +159,9 @@ def redact(
     from lakeward.governance.trail import keeping
     from lakeward.governance.trail.sink import trail_here
 
-    act = Signed.of_json("audit", f"redact-{event}", {"fields": sorted(field), "reason": reason})
+    trail = trail_here()
+    number = keeping.erasable(trail, event, field)[0].sequence
+    act = Signed.of_json("audit", f"redact-{number}", {"fields": sorted(field), "reason": reason})
     with as_people(by, Action.DESTROY_AUDIT, act):
-        number = keeping.erase(trail_here(), event, field, reason)
+        keeping.erase(trail, event, field, reason)
     print_either({"event": number, "erased": field}, json, f"Erased from event {number}: {', '.join(field)}.")

@@ -101,18 +101,13 @@ def retire(trail: Trail, before: date, reason: str) -> dict[str, Any]:
     return done
 
 
-def erase(trail: Trail, event: str, fields: Sequence[str], reason: str) -> int:
-    """Erase the reason or details of an event; what it committed to them by stays (GDPR, article 17).
+def erasable(trail: Trail, event: str, fields: Sequence[str]) -> tuple[Row, list[bytes]]:
+    """Return an entry, and those of its disclosures that tell some fields, if these may be erased.
 
     Parameters
     ----------
     fields : sequence of str
         ``reason``, or names of details.
-
-    Returns
-    -------
-    int
-        The event's number.
 
     Raises
     ------
@@ -136,7 +131,25 @@ def erase(trail: Trail, event: str, fields: Sequence[str], reason: str) -> int:
     if len(gone) != len(wanted):
         has = [shown[0].removeprefix("details.") for part in parts if (shown := entries.told(part))]
         raise NoSuchEvent(f"Event {event} lacks one of the fields; it has {', '.join(has) or 'none'}.")
+    return row, gone
+
+
+def erase(trail: Trail, event: str, fields: Sequence[str], reason: str) -> int:
+    """Erase the reason or details of an event; what it committed to them by stays (GDPR, article 17).
+
+    Returns
+    -------
+    int
+        The event's number.
+
+    Raises
+    ------
+    Kept, NoSuchEvent
+        As for `erasable`.
+    """
+    row, gone = erasable(trail, event, fields)
     digests = [entries.digest(part).decode() for part in gone]
+    parts = entries.parts(row.payload or b"")
     left = [entries.ERASED + entries.digest(part) if part in gone else part for part in parts]
     event_ = Event(type=ERASED, object=str(row.sequence), reason=reason, details={"digests": digests})
     trail.take_out(event_, {row.sequence: entries.SEPARATOR.join(left)})
