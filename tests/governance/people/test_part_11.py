@@ -122,6 +122,23 @@ def test_11_200_a_3_to_sign_as_somebody_else_takes_two(
         people.confirm(root, "ann")
 
 
+def test_11_200_a_3_nor_does_it_help_to_take_the_place_of_who_confirms(
+    people: People, root: Person, ann: Person, join: Join
+) -> None:
+    cat, dan = join("cat", Role.COMPLIANCE_OFFICER), join("dan", Role.COMPLIANCE_OFFICER)
+    people.confirm(cat, "dan")
+    people.confirm(dan, "cat")
+    people.confirm(cat, "ann")
+    for taken in ("ann", "cat"):
+        people.reset(root, taken, "a second first password")
+        people.change_password(taken, "a second first password", "the administrator's own")
+    with pytest.raises(PersonRefused, match="who was confirmed, which cat was not"):
+        people.confirm(people.let_in("cat", "the administrator's own"), "ann")
+    people.set_account(root, "dan", "3f2b8c1e-5d7a-4e60-9b1c-2a4d6e8f0a1b")
+    with pytest.raises(PersonRefused, match="which dan was not"):
+        people.confirm(people.find("dan"), "ann")
+
+
 def test_11_300_a_no_two_people_have_the_same_identity(people: People, root: Person, ann: Person) -> None:
     with pytest.raises(PersonRefused):
         people.add(root, "ann", "Dr. Ann", [], "another good password")

@@ -18,6 +18,9 @@ from lakeward.workspace.events import Event, record
 from lakeward.workspace.settings import settings
 
 REMEMBERED = 5
+_FIRST = 2
+"""So many people are confirmed by others who can't have been."""
+
 _ACCOUNT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _USER = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
@@ -178,20 +181,26 @@ class People:
     def confirm(self, by: Person, user: str) -> None:
         """Confirm that a person's key is their own, as they have told face to face: production signs with no other.
 
-        Whoever has given the first password could have set a second one in the person's place; so it takes two to sign
-        as somebody else (11.200(a)(3)).
+        An administrator could take a person's place after a reset, or by an account of their own. So it takes two to
+        sign as somebody else (11.200(a)(3)): another confirms, who was confirmed in turn. The first two can't have
+        been; keep three, so that one who has lost a password can be confirmed again.
 
         Raises
         ------
         PersonRefused
-            If it is one's own, or who confirms has given the first password, or that was not changed yet.
+            If it is one's own, or who confirms has given the way in, or was confirmed by nobody; or if the first
+            password was not changed yet.
         """
         self.allow(by, Action.CONFIRM_PEOPLE)
         if self.find(user).must_change:
             raise PersonRefused(f"{user} must change the first password before: lakeward people password {user}.")
-        given = [it.by for it in register.told(user)[user] if it.type in register.GIVEN]
-        if by.user in (user, given[-1]):
-            raise PersonRefused(f"Somebody else must confirm {user}: neither they, nor who gave their first password.")
+        told = register.told()
+        given = [it.by for it in told[user] if it.type in register.GIVEN]
+        if by.user == user or by.user in given[-1:]:
+            raise PersonRefused(f"Somebody else must confirm {user}: neither they, nor who gave them their way in.")
+        ever = [states for states in told.values() if any(it.type == register.CONFIRMED for it in states)]
+        if self.find(by.user).confirmed is None and len(ever) >= _FIRST:
+            raise PersonRefused(f"Somebody must confirm {user} who was confirmed, which {by.user} was not.")
         self._change("confirmed", user, by, confirmed=by.user)
 
     def set_roles(self, by: Person, user: str, roles: Iterable[Role]) -> None:
@@ -201,6 +210,8 @@ class People:
 
     def set_account(self, by: Person, user: str, account: str | None) -> None:
         """Let tokens of an account in Entra ID, known by its object id, stand for a person; None: none any more.
+
+        It is a way in, so another must confirm the person afresh.
 
         Raises
         ------
@@ -212,7 +223,7 @@ class People:
             raise PersonRefused("An account is an object id of Entra ID: 8-4-4-4-12 small hexadecimal digits.")
         if account and (owner := self.store.owner(account)) and owner.user != user:
             raise PersonRefused(f"This account is {owner.user}'s: one person, one account.")
-        self._change("account_changed", user, by, account=account)
+        self._change("account_changed", user, by, account=account, confirmed=None)
 
     def set_active(self, by: Person, user: str, active: bool) -> None:
         """Take a person's access away, or give it back."""

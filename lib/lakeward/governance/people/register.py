@@ -20,9 +20,10 @@ _CHANGES = (
 )
 TYPES = tuple(f"governance.user.{change}" for change in _CHANGES)
 """Types of the events that tell a person."""
-GIVEN = ("governance.user.added", "governance.user.reset")
-"""Types of those of them with which somebody else gives a password."""
+GIVEN = ("governance.user.added", "governance.user.reset", "governance.user.account_changed")
+"""Types of those of them with which an administrator gives somebody a way in."""
 
+CONFIRMED = "governance.user.confirmed"
 SIGNED = "governance.signature.made"
 
 
