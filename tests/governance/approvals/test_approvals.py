@@ -96,7 +96,7 @@ def test_an_author_is_known_by_a_mail_address_and_for_good(
 def test_who_has_lost_the_role_counts_no_more(approvals: Approvals, in_review: InReview) -> None:
     request = in_review(Risk.MEDIUM)
     approvals.approve(login("bob"), NAME, request.version)
-    approvals.people.set_roles(approvals.people.find("root"), "bob", [Role.DATA_SCIENTIST])
+    approvals.people.set_roles(approvals.people.let_in("root", PASSWORD), "bob", [Role.DATA_SCIENTIST])
     assert approvals.approve(login("cat"), NAME, request.version).state == "in_review"
     assert approvals.approve(login("ann"), NAME, request.version).state == "approved"
 

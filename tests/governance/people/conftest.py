@@ -43,6 +43,6 @@ def join(people: People, root: Person) -> Callable[..., Person]:
     def join(user: str, *roles: Role) -> Person:
         people.add(root, user, f"Dr. {user.title()}", roles, "a first password")
         people.change_password(user, "a first password", PASSWORD)
-        return people.find(user)
+        return people.let_in(user, PASSWORD)
 
     return join

@@ -136,7 +136,7 @@ def test_11_200_a_3_nor_does_it_help_to_take_the_place_of_who_confirms(
         people.confirm(people.let_in("cat", "the administrator's own"), "ann")
     people.set_account(root, "dan", "3f2b8c1e-5d7a-4e60-9b1c-2a4d6e8f0a1b")
     with pytest.raises(PersonRefused, match="which dan was not"):
-        people.confirm(people.find("dan"), "ann")
+        people.confirm(dan, "ann")
 
 
 def test_11_300_a_no_two_people_have_the_same_identity(people: People, root: Person, ann: Person) -> None:

@@ -102,7 +102,7 @@ def test_there_is_always_an_administrator(people: People, root: Person, join: Jo
         with pytest.raises(PersonRefused, match="last administrator"):
             change()
     join("ann", Role.ADMINISTRATOR)
-    people.set_roles(people.find("ann"), "root", [])
+    people.set_roles(people.let_in("ann", PASSWORD), "root", [])
     assert people.find("root").roles == frozenset()
 
 

@@ -14,6 +14,7 @@ import rfc8785
 
 from furnished import MODEL, NOW, PASSWORD, PERIOD, RUN, World, write_table
 from lakeward.governance.people.roles import Role
+from lakeward.governance.people.store import Person
 from lakeward.governance.reports.checks import people
 from lakeward.governance.reports.checks.all import run
 from lakeward.governance.reports.checks.check import CHECKS, Result
@@ -51,6 +52,10 @@ def _told(*what: Any, times: int = 1, **fields: Any) -> Callable[[World], None]:
     return lambda world: [world.tell(*what, **fields) for _ in range(times)] and None
 
 
+def _root(world: World) -> Person:
+    return world.people.let_in("root", PASSWORD, world.code("root"))
+
+
 def _lose_heads(world: World) -> None:
     place = settings().home.parent / "own-heads"
     place.mkdir()
@@ -67,9 +72,7 @@ BROKEN = {
     "audit_kept": Broken(_told("governance.audit.retired", "trail", details={"day": "2026-01-01", "before": 0})),
     "stores_private": Broken(lambda world: world.trail.folder.chmod(0o755)),
     "duties_separated": Broken(
-        lambda world: world.people.set_roles(
-            world.people.find("root"), "ann", [Role.ML_ENGINEER, Role.CLINICAL_REVIEWER]
-        )
+        lambda world: world.people.set_roles(_root(world), "ann", [Role.ML_ENGINEER, Role.CLINICAL_REVIEWER])
     ),
     "actors_known": Broken(_told("imaging.export.started", "imaging.images", "mallory")),
     "accounts_used": Broken(now=LATER),
@@ -77,7 +80,7 @@ BROKEN = {
     "people_as_told": Broken(_people("UPDATE people SET roles = '[\"administrator\"]' WHERE user = 'ann'")),
     "passwords_fresh": Broken(now=LATER),
     "passwords_hashed": Broken(_people("UPDATE people SET password = 'swordfish' WHERE user = 'ann'")),
-    "second_factor": Broken(lambda world: world.people.reset(world.people.find("root"), "ann", PASSWORD[::-1])),
+    "second_factor": Broken(lambda world: world.people.reset(_root(world), "ann", PASSWORD[::-1])),
     "lockout_works": Broken(_told("governance.login.failed", "ann", outcome="refused", reason=WRONG, times=6)),
     "signatures_valid": Broken(_people("DELETE FROM signatures WHERE number = 1")),
     "signatures_by_login": Broken(_told("governance.signature.made", "approval/r-9")),

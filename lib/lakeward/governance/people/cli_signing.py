@@ -92,7 +92,7 @@ def keys(
     """
     from lakeward.governance.people.register import told
 
-    found = list(dict.fromkeys(state.facts["key"] for state in told(user).get(user, []) if state.facts))
+    found = list(dict.fromkeys(state.facts["key"] for state in told().get(user, [])))
     print_either(found, json, "\n".join(found))
 
 

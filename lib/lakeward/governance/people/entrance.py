@@ -1,5 +1,6 @@
 """Who is let in: identity, password and one-time code, lock-out and expiry (21 CFR 11.300, 45 CFR 164.312(d))."""
 
+from dataclasses import replace
 from typing import NoReturn
 
 import pyotp
@@ -40,9 +41,12 @@ def come_in(
     fault = _fault(store, person, now, password, code)
     if person is None or fault:
         refuse(user, fault)
+    signer = _key_of(person, password)
+    if signer is None:
+        refuse(user, _NOT_AS_TOLD)
     if not expired_too and (fault := _expired(person, now)):
         refuse(user, fault)
-    return person
+    return replace(person, signer=signer)
 
 
 def refuse(user: str, fault: str) -> NoReturn:
@@ -68,7 +72,7 @@ def _fault(store: PeopleStore, person: Person | None, now: int, password: str, c
     judged = tries <= MOST_FAILURES
     if judged and _knows(store, person, now, password, code):
         store.end_tries(person.user)
-        return fault_of(person) or ("" if _opens_key(person, password) else _NOT_AS_TOLD)
+        return fault_of(person)
     if tries >= MOST_FAILURES:
         store.lock_out(person.user, now, now + LOCKED_S, lambda: record(_locked(person.user)))
     return _WRONG if judged else _LOCKED
@@ -92,13 +96,13 @@ def _code_fits(store: PeopleStore, person: Person, now: int, password: str, code
     return False
 
 
-def _opens_key(person: Person, password: str) -> bool:
-    """Whether the password opens the key that the trail tells of, not only fits a hash that somebody wrote there."""
+def _key_of(person: Person, password: str) -> Signer | None:
+    """Open the key that the trail tells of; None if the password opens another, and fits a hash that somebody wrote."""
     try:
-        seed = sealing.unseal(person.sealed_key, password, person.user)
+        signer = Signer(person.user, sealing.unseal(person.sealed_key, password, person.user))
     except NotLetIn:
-        return False
-    return str(Signer(person.user, seed).verifier) == person.vkey
+        return None
+    return signer if str(signer.verifier) == person.vkey else None
 
 
 def _expired(person: Person, now: int) -> str:

@@ -3,13 +3,14 @@
 import re
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyotp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lakeward.governance.people import entra, entrance, register, sealing
+from lakeward.governance.people import changes, entra, entrance, register, sealing
 from lakeward.governance.people.errors import NotAllowed, PersonRefused
 from lakeward.governance.people.roles import MATRIX, Action, Role
 from lakeward.governance.people.store import PeopleStore, Person
@@ -18,9 +19,6 @@ from lakeward.workspace.events import Event, record
 from lakeward.workspace.settings import settings
 
 REMEMBERED = 5
-_FIRST = 2
-"""So many people are confirmed by others who can't have been."""
-
 _ACCOUNT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _USER = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 
@@ -63,7 +61,7 @@ class People:
         Parameters
         ----------
         by : Person or None
-            An administrator; None for the very first person, who becomes one.
+            An administrator who has come in by password; None for the very first person, who becomes one.
 
         Raises
         ------
@@ -81,13 +79,14 @@ class People:
             raise PersonRefused("An identity is 2 to 32 small letters, digits, dots, hyphens and underscores.")
         if not name.strip() or "\n" in name:
             raise PersonRefused("A printed name is one line that is not empty.")
-        if self.store.person(user):
+        if self.store.person(user) or register.now(user):
             raise PersonRefused(f"The identity {user} was given already; it is never given again.")
         digest = sealing.hashed(password)
-        sealed, vkey = _new_key(user, password)
+        sealed, signer = _new_key(user, password)
+        vkey = str(signer.verifier)
         person = Person(user, name.strip(), wanted, digest, sealed, vkey, self.now(), must_change=by is not None)
-        self.store.add(person, _teller("added", by))
-        return self.find(user)
+        self.store.add(person, lambda added: _tell("added", added, by.signer if by else signer))
+        return replace(self.find(user), signer=None if by else signer)
 
     def none_yet(self) -> bool:
         """Whether nobody was ever added.
@@ -159,7 +158,10 @@ class People:
         if any(sealing.fits(new, digest) for digest in used):
             raise PersonRefused(f"The new password is one of the last {REMEMBERED}. Choose another.")
         digest = sealing.hashed(new)
-        key, vkey = _resealed(person, old, new) if not person.must_change else _new_key(user, new)
+        key, vkey = sealing.seal(sealing.unseal(person.sealed_key, old, user), new, user), person.vkey
+        if person.must_change:
+            key, signer = _new_key(user, new)
+            vkey = str(signer.verifier)
         totp = person.sealed_totp and sealing.seal(sealing.unseal(person.sealed_totp, old, user), new, user)
         changed = {"password": digest, "earlier": used, "sealed_key": key, "vkey": vkey, "sealed_totp": totp}
         self._change("password_changed", user, person, **changed, password_set=self.now(), must_change=False)
@@ -172,11 +174,11 @@ class People:
         self.allow(by, Action.MANAGE_PEOPLE)
         person = self.find(user)
         digest = sealing.hashed(password)
-        sealed, vkey = _new_key(user, password)
+        sealed, signer = _new_key(user, password)
         earlier = (person.password, *person.earlier)[:REMEMBERED]
         new = {"password": digest, "earlier": earlier, "password_set": self.now(), "must_change": True}
-        fresh = {"sealed_key": sealed, "vkey": vkey, "sealed_totp": None, "failures": 0, "locked_until": 0}
-        self._change("reset", user, by, **new, **fresh, confirmed=None)
+        key = {"sealed_key": sealed, "vkey": str(signer.verifier), "confirmed": None}
+        self._change("reset", user, by, **new, **key, sealed_totp=None, failures=0, locked_until=0)
 
     def confirm(self, by: Person, user: str) -> None:
         """Confirm that a person's key is their own, as they have told face to face: production signs with no other.
@@ -194,13 +196,8 @@ class People:
         self.allow(by, Action.CONFIRM_PEOPLE)
         if self.find(user).must_change:
             raise PersonRefused(f"{user} must change the first password before: lakeward people password {user}.")
-        told = register.told()
-        given = [it.by for it in told[user] if it.type in register.GIVEN]
-        if by.user == user or by.user in given[-1:]:
-            raise PersonRefused(f"Somebody else must confirm {user}: neither they, nor who gave them their way in.")
-        ever = [states for states in told.values() if any(it.type == register.CONFIRMED for it in states)]
-        if self.find(by.user).confirmed is None and len(ever) >= _FIRST:
-            raise PersonRefused(f"Somebody must confirm {user} who was confirmed, which {by.user} was not.")
+        if refusal := changes.refusal_to_confirm(by.user, user, register.told()):
+            raise PersonRefused(refusal)
         self._change("confirmed", user, by, confirmed=by.user)
 
     def set_roles(self, by: Person, user: str, roles: Iterable[Role]) -> None:
@@ -260,33 +257,28 @@ class People:
     def _change(self, what: str, user: str, by: Person, **fields: Any) -> None:
         """Change a person, and tell the trail; one change at a time, so that each tells all of those before it."""
         self.find(user)
-        tell = _teller(what, by)
 
         def check_and_tell(changed: Person) -> None:
             others = [one for one in self.store.people() if one.user != user]
             if not any(one.active and Role.ADMINISTRATOR in one.roles for one in [changed, *others]):
                 raise PersonRefused(f"{user} is the last administrator. Make somebody else one first.")
-            tell(changed)
+            _tell(what, changed, by.signer)
 
         self.store.change(user, check_and_tell, **fields)
 
 
-def _teller(what: str, by: Person | None) -> Callable[[Person], None]:
-    """Return what tells the trail of a person as they are after a change."""
+def _tell(what: str, person: Person, signer: Signer | None) -> None:
+    """Tell the trail of a person as they are after a change, signed by who has changed them."""
+    if signer is None:
+        raise NotAllowed("A change of people is signed: come in with your own password for it.")
+    history = register.told()
+    event = Event.model_validate(changes.event_of(what, person, signer, history))
+    if changes.read(event.model_dump(), history) is None:
+        raise NotAllowed(f"{signer.verifier.name} may not do this to {person.user} now: {what}. Come in again.")
+    record(event)
 
-    def tell(person: Person) -> None:
-        who = {"actor": by.user} if by else {}
-        told = {"type": f"governance.user.{what}", "object": person.user, "details": register.facts(person), **who}
-        record(Event.model_validate(told))
 
-    return tell
-
-
-def _new_key(user: str, password: str) -> tuple[bytes, str]:
-    """A new Ed25519 key, sealed under the password, and its public half."""
+def _new_key(user: str, password: str) -> tuple[bytes, Signer]:
+    """Return a new Ed25519 key, sealed under the password, and as it is."""
     seed = Ed25519PrivateKey.generate().private_bytes_raw()
-    return sealing.seal(seed, password, user), str(Signer(user, seed).verifier)
-
-
-def _resealed(person: Person, old: str, new: str) -> tuple[bytes, str]:
-    return sealing.seal(sealing.unseal(person.sealed_key, old, person.user), new, person.user), person.vkey
+    return sealing.seal(seed, password, user), Signer(user, seed)

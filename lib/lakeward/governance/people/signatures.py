@@ -18,9 +18,10 @@ import rfc8785
 from pydantic import JsonValue
 
 from lakeward.governance.people import sealing
+from lakeward.governance.people.changes import Told
 from lakeward.governance.people.errors import NotLetIn, PersonRefused, SignatureInvalid
 from lakeward.governance.people.people import People
-from lakeward.governance.people.register import SIGNED, Told, events, told
+from lakeward.governance.people.register import SIGNED, events, told
 from lakeward.governance.people.roles import Role
 from lakeward.governance.people.store import Person
 from lakeward.governance.trail.errors import NotProven
@@ -193,7 +194,7 @@ def verify(note: str) -> Signature:
     """
     signature = read(note)
     made = (it for it in events(SIGNED, object_=str(signature.signed)) if it["details"].get("note") == digest(note))
-    return verify_told(signature, next(made, None), told(signature.signer).get(signature.signer, []))
+    return verify_told(signature, next(made, None), told().get(signature.signer, []))
 
 
 def verify_told(signature: Signature, made: Mapping[str, Any] | None, states: Sequence[Told]) -> Signature:
@@ -207,7 +208,7 @@ def verify_told(signature: Signature, made: Mapping[str, Any] | None, states: Se
     what = signature.signed
     if made is None or (made["actor"], made["object"]) != (signature.signer, str(what)):
         raise SignatureInvalid(f"The audit trail tells of no such signature of {signature.signer} on {what}.")
-    facts = next((it.facts for it in reversed(states) if it.event < made["sequence"]), {})
+    facts = next((it.facts for it in reversed(states) if it.number < made["sequence"]), {})
     if facts.get("name") != signature.name or not by(signature.note, Verifier.parse(facts["key"])):
         raise SignatureInvalid(f"The signature on {what} is not by the key that {signature.signer} had then.")
     return replace(signature, roles=frozenset(map(Role, facts["roles"])))

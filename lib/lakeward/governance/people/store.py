@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lakeward.governance.people.errors import StoreDamaged
 from lakeward.governance.people.roles import Role
+from lakeward.governance.trail.notes import Signer
 from lakeward.workspace.sqlite import Database
 
 _SCHEMA = """
@@ -41,6 +42,8 @@ class Person:
         The person's object id in Entra ID, whose tokens let them in.
     confirmed : str or None
         Who has confirmed that the key is this very person's.
+    signer : Signer or None
+        The key itself, of somebody who has just come in by their password; it is nowhere else.
     """
 
     user: str
@@ -59,6 +62,7 @@ class Person:
     active: bool = True
     failures: int = 0
     locked_until: int = 0
+    signer: Signer | None = field(default=None, repr=False, compare=False)
 
 
 class PeopleStore:
@@ -87,7 +91,7 @@ class PeopleStore:
     def add(self, person: Person, tell: Callable[[Person], object]) -> None:
         """Add a person, who is told of before others see them; nothing is added if that fails."""
         with self._database.changed() as change:
-            _insert(change, "people", _columns(asdict(person)))
+            _insert(change, "people", _columns(vars(person)))
             tell(person)
 
     def change(self, user: str, tell: Callable[[Person], object], **fields: Any) -> None:
@@ -141,7 +145,7 @@ class PeopleStore:
 def _columns(fields: Mapping[str, Any]) -> dict[str, Any]:
     lists = {name: json.dumps(sorted(fields[name])) for name in ("roles",) if name in fields}
     lists |= {name: json.dumps(fields[name]) for name in ("earlier",) if name in fields}
-    return {**fields, **lists}
+    return {name: value for name, value in {**fields, **lists}.items() if name != "signer"}
 
 
 def _person(row: sqlite3.Row) -> Person:

@@ -59,17 +59,22 @@ def _telling(event: Event) -> Callable[[Person], None]:
 
 
 def _people(people: People) -> Iterator[Finding]:
-    told = register.told()
+    told, forged = register.register()
+    for event in forged:
+        detail = (
+            f"event {event['sequence']} tells of a change that nobody has signed who might make it: {event['type']}"
+        )
+        yield Finding(event["object"], detail)
     stored = {person.user: person for person in people.store.people()}
     for user in sorted(told.keys() - stored.keys()):
-        yield Finding(user, f"the store lacks this person, of whom event {told[user][-1].event} tells")
+        yield Finding(user, f"the store lacks this person, of whom event {told[user][-1].number} tells")
     for user, person in stored.items():
         if user not in told:
             yield Finding(user, "the trail tells of no such person: somebody wrote it into the store")
             continue
         last = told[user][-1]
         for name, (then, now) in register.differences(person, last.facts).items():
-            yield Finding(user, f"{name} is {now!r} in the store, but {then!r} since event {last.event}")
+            yield Finding(user, f"{name} is {now!r} in the store, but {then!r} since event {last.number}")
 
 
 def _signatures(notes: list[str]) -> Iterator[Finding]:

@@ -75,7 +75,8 @@ def identities_unique(stores: Stores) -> Seen:
     if not stores.has_people:
         return nothing(_NOBODY)
     told = register.told()
-    twice = sorted(user for user, states in told.items() if sum(it.type == ADDED for it in states) != 1)
+    added = [event["object"] for event in stores.ever(ADDED)]
+    twice = sorted(user for user in {*told, *added} if added.count(user) != 1)
     owners = {(state.facts.get("key"), user) for user, states in told.items() for state in states}
     keys = [key for key, _ in owners if key]
     shared = sorted({key for key in keys if keys.count(key) > 1})
