@@ -12,11 +12,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from issuer import ACCOUNT, AUDIENCE, TENANT, Issuer
 from lakeward.governance.people import entra
-from lakeward.governance.people.asking import enter
-from lakeward.governance.people.errors import NotLetIn, PersonRefused
+from lakeward.governance.people.asking import as_person
+from lakeward.governance.people.errors import NotAllowed, NotLetIn, PersonRefused
 from lakeward.governance.people.people import People
+from lakeward.governance.people.roles import Action, Role
 from lakeward.governance.people.signatures import Meaning, Signed, sign
 from lakeward.governance.people.store import Person
+from lakeward.workspace.events import Event
 from lakeward.workspace.settings import settings
 from recorded import recorded
 
@@ -158,15 +160,24 @@ def test_an_account_is_one_persons(people: People, root: Person, ann: Person, jo
 
 
 def test_a_command_takes_the_token_in_place_of_a_password(
-    people: People, ann: Person, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    people: People, root: Person, ann: Person, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    people.set_roles(root, "ann", [Role.COMPLIANCE_OFFICER])
     monkeypatch.setenv("LAKEWARD_ENTRA_TOKEN", issuer.token())
-    assert enter(people, None) == ann
-    assert enter(people, "ann") == ann
-    with pytest.raises(NotLetIn, match="of ann, not of root"):
-        enter(people, "root")
+    for by in (None, "ann"):
+        with as_person(by, Action.KEEP_AUDIT) as person:
+            assert person
+            assert person.user == "ann"
+            assert Event(type="imaging.export.started", object="cohort").actor == "ann"
+    with pytest.raises(NotLetIn, match="of ann, not of root"), as_person("root", Action.KEEP_AUDIT):
+        pass
 
 
-def test_a_token_does_not_sign(people: People, ann: Person, issuer: Issuer) -> None:
+def test_a_token_neither_signs_nor_changes_people(
+    people: People, root: Person, ann: Person, join: Join, issuer: Issuer
+) -> None:
+    people.set_roles(root, "ann", [Role.ADMINISTRATOR])
     with pytest.raises(NotLetIn):
         sign(people, Signed("model", "nodules/7", "ab" * 32), Meaning.APPROVAL, "ann", issuer.token())
+    with pytest.raises(NotAllowed, match="is signed"):
+        people.set_roles(people.let_in_by_token(issuer.token()), "ann", [])

@@ -33,7 +33,7 @@ def as_person(by: str | None, action: Action) -> Iterator[Person | None]:
     if _nobody_yet(people):
         yield None
         return
-    person = enter(people, by)
+    person = _enter_by_token(people, by) or enter(people, by)
     people.allow(person, action)
     with acting_as(person.user):
         yield person
@@ -64,12 +64,7 @@ def as_people(by: str | None, action: Action, what: Signed) -> Iterator[None]:
 
 
 def enter(people: People, by: str | None) -> Person:
-    """Let in who gives the command: by the secret ``entra_token``, where there is one, else by password."""
-    if token := _token():
-        person = people.let_in_by_token(token)
-        if by not in (None, person.user):
-            raise NotLetIn(f"The token is of {person.user}, not of {by}.")
-        return person
+    """Let in by password who gives the command, as it takes to change people."""
     user = named(by)
     given = ask(f"Password of {user}: ")
     return people.let_in(user, given, ask_code(people, user))
@@ -103,13 +98,18 @@ def named(by: str | None) -> str:
     return by
 
 
-def _token() -> str:
-    if settings().entra_tenant is None:
-        return ""
+def _enter_by_token(people: People, by: str | None) -> Person | None:
+    """Let in who gives the command by the secret ``entra_token``; None if there is none."""
     try:
-        return secret("entra_token")
+        token = secret("entra_token") if settings().entra_tenant else ""
     except MissingSecret:
-        return ""
+        return None
+    if not token:
+        return None
+    person = people.let_in_by_token(token)
+    if by not in (None, person.user):
+        raise NotLetIn(f"The token is of {person.user}, not of {by}.")
+    return person
 
 
 def _nobody_yet(people: People) -> bool:

@@ -98,8 +98,8 @@ def read(event: Mapping[str, Any], history: History) -> Told | None:
     known = {name: value for name, value in event["details"].items() if name != "signed"}
     note, by = str(event["details"].get("signed", "")), event["actor"]
     first = not history
-    signers_key = known.get("key", "") if first else _now(by, history).get("key", "")
-    if not _signed(note, signers_key) or not note.startswith(_text(change, user, known, by, history)):
+    key = (known if first else _now(by, history)).get("key", "")
+    if not _signed(note, str(key)) or not note.startswith(_text(change, user, known, by, history)):
         return None
     if not (_begins(change, user, by, known) if first else _may(change, user, by, known, history)):
         return None

@@ -133,7 +133,7 @@ def account(
 ) -> None:
     """Let tokens of an account in Entra ID stand for somebody's login: then the secret entra_token replaces a password.
 
-    To sign, the password is needed nevertheless: nothing else opens the key.
+    To sign, and to change people, the password is needed nevertheless: nothing else opens the key.
 
     Example: lakeward people account ann 3f2b8c1e-5d7a-4e60-9b1c-2a4d6e8f0a1b --by root
     """

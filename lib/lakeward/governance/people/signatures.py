@@ -6,7 +6,7 @@ knows signed notes verifies it with the public key alone.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,7 +18,6 @@ import rfc8785
 from pydantic import JsonValue
 
 from lakeward.governance.people import sealing
-from lakeward.governance.people.changes import Told
 from lakeward.governance.people.errors import NotLetIn, PersonRefused, SignatureInvalid
 from lakeward.governance.people.people import People
 from lakeward.governance.people.register import SIGNED, events, told
@@ -150,8 +149,10 @@ def signatures_of(people: People, kind: str, id: str) -> list[Signature]:  # noq
     SignatureInvalid
         As for `signatures`.
     """
-    found = [verify(note) for note in people.store.notes(kind, id)]
-    return [signature for signature in found if str(signature.signed) == f"{kind}/{id}"]
+    record_ = f"{kind}/{id}"
+    notes = [note for note in people.store.notes(kind, id) if str(read(note).signed) == record_]
+    testimony = Testimony(record_)
+    return [testimony.verify(note) for note in notes]
 
 
 def quorum(
@@ -192,26 +193,27 @@ def verify(note: str) -> Signature:
     SignatureInvalid
         If it is not the signer's own, or was changed.
     """
-    signature = read(note)
-    made = (it for it in events(SIGNED, object_=str(signature.signed)) if it["details"].get("note") == digest(note))
-    return verify_told(signature, next(made, None), told().get(signature.signer, []))
+    return Testimony(str(read(note).signed)).verify(note)
 
 
-def verify_told(signature: Signature, made: Mapping[str, Any] | None, states: Sequence[Told]) -> Signature:
-    """Verify a signature by the event of its making, if there is one, and by what is told of its signer.
+class Testimony:
+    """What the audit trail tells of signatures: of those on one record, or of all; and of their signers."""
 
-    Raises
-    ------
-    SignatureInvalid
-        As for `verify`.
-    """
-    what = signature.signed
-    if made is None or (made["actor"], made["object"]) != (signature.signer, str(what)):
-        raise SignatureInvalid(f"The audit trail tells of no such signature of {signature.signer} on {what}.")
-    facts = next((it.facts for it in reversed(states) if it.number < made["sequence"]), {})
-    if facts.get("name") != signature.name or not by(signature.note, Verifier.parse(facts["key"])):
-        raise SignatureInvalid(f"The signature on {what} is not by the key that {signature.signer} had then.")
-    return replace(signature, roles=frozenset(map(Role, facts["roles"])))
+    def __init__(self, record: str = "") -> None:
+        self.made = {event["details"].get("note"): event for event in events(SIGNED, object_=record)}
+        self._told = told()
+
+    def verify(self, note: str) -> Signature:
+        """As the function `verify`."""
+        signature, made = read(note), self.made.get(digest(note))
+        signer, what = signature.signer, signature.signed
+        if made is None or (made["actor"], made["object"]) != (signer, str(what)):
+            raise SignatureInvalid(f"The audit trail tells of no such signature of {signer} on {what}.")
+        states = (it.facts for it in reversed(self._told.get(signer, ())) if it.number < made["sequence"])
+        facts = next(states, {})
+        if facts.get("name") != signature.name or not by(note, Verifier.parse(facts["key"])):
+            raise SignatureInvalid(f"The signature on {what} is not by the key that {signer} had then.")
+        return replace(signature, roles=frozenset(map(Role, facts["roles"])))
 
 
 def by(note: str, verifier: Verifier) -> bool:

@@ -7,7 +7,7 @@ from lakeward.governance.people import register
 from lakeward.governance.people.errors import SignatureInvalid
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Role
-from lakeward.governance.people.signatures import digest, read, verify_told
+from lakeward.governance.people.signatures import Testimony, digest
 from lakeward.governance.people.store import Person
 from lakeward.workspace.events import Event, record
 
@@ -78,14 +78,13 @@ def _people(people: People) -> Iterator[Finding]:
 
 
 def _signatures(notes: list[str]) -> Iterator[Finding]:
-    made = {event["details"].get("note"): event for event in register.events(register.SIGNED)}
-    states = register.told()
+    testimony = Testimony()
     for note in notes:
         try:
-            signature = read(note)
-            verify_told(signature, made.pop(digest(note), None), states.get(signature.signer, []))
+            testimony.verify(note)
         except SignatureInvalid as error:
             yield Finding("signature", str(error))
-    for event in made.values():
+    kept = {digest(note) for note in notes}
+    for event in (event for told, event in testimony.made.items() if told not in kept):
         detail = f"the store lacks the signature of {event['actor']} of which event {event['sequence']} tells"
         yield Finding(event["object"], detail)
