@@ -2,5 +2,5 @@
 
 import pytest
 
-everywhere = pytest.mark.parametrize("audit_store", ["sqlite", "postgresql"], indirect=True)
+everywhere = pytest.mark.parametrize("audit_store", ["sqlite", "postgresql", "cosmos"], indirect=True)
 """Run a test with each of the stores; it takes the fixture `audit_store`, by `trail` or itself."""

@@ -1,16 +1,23 @@
 """A trail of a test's own, with a clock that the test sets, in whichever store."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pytest
+from azure.cosmos import CosmosClient, PartitionKey
 from sqlalchemy import URL, create_engine, make_url, text
 
+from cosmos_stand_in import serving
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import Event
 from lakeward.workspace.settings import settings
+
+EMULATOR_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
+"""That all emulators have, as Microsoft published it."""
 
 
 class Clock:
@@ -36,20 +43,46 @@ def postgresql() -> Iterator[URL]:
         server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def cosmos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Host and port of the emulator that COSMOS_EMULATOR names, else of a stand-in."""
+    if emulator := os.environ.get("COSMOS_EMULATOR"):
+        yield emulator
+        return
+    with serving(tmp_path_factory.mktemp("cosmos")) as address:
+        yield address
+
+
 @pytest.fixture
 def audit_store(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The setting of a store with nothing in it: SQLite, or what a test is marked with."""
+    name = getattr(request, "param", "sqlite")
     address = ""
-    if getattr(request, "param", "sqlite") == "postgresql":
-        url: URL = request.getfixturevalue("postgresql")
-        engine = create_engine(url)
-        with engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA IF EXISTS audit CASCADE"))
-        engine.dispose()
-        address = url.render_as_string()
+    if name == "postgresql":
+        address = _emptied(request.getfixturevalue("postgresql"))
+    elif name == "cosmos":
+        address = _made(request.getfixturevalue("cosmos"))
+        monkeypatch.setenv("LAKEWARD_AUDIT_STORE_KEY", EMULATOR_KEY)
+        monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # about the emulator's certificate, in other processes
     monkeypatch.setenv("LAKEWARD_AUDIT_STORE", address)
     settings.cache_clear()
     return address
+
+
+def _emptied(url: URL) -> str:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA IF EXISTS audit CASCADE"))
+    engine.dispose()
+    return url.render_as_string()
+
+
+def _made(place: str) -> str:
+    name = uuid4().hex
+    client = CosmosClient(f"https://{place}/", EMULATOR_KEY)
+    database = client.create_database_if_not_exists("lakeward")
+    database.create_container(name, PartitionKey("/block"))
+    return f"cosmos://{place}/lakeward/{name}"
 
 
 @pytest.fixture

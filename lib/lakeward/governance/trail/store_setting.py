@@ -29,7 +29,7 @@ def store_for(folder: Path) -> Store:
     if scheme in ("postgresql", "postgresql+psycopg"):
         return _postgres(address)
     if scheme == "cosmos":
-        raise NotImplementedError
+        return _cosmos(address)
     raise ConfigurationError(f"The setting audit_store must be empty, or be {_FORMS}.")
 
 
@@ -48,6 +48,22 @@ def _postgres(address: str) -> Store:
             "There is a password in the setting audit_store. Put it into a secret: audit_store_password"
         )
     return PostgresStore(url.set(password=_secret("audit_store_password")))
+
+
+def _cosmos(address: str) -> Store:
+    from urllib.parse import urlsplit
+
+    from lakeward.governance.trail.store_cosmos import CosmosStore
+
+    parts = urlsplit(address)
+    names = parts.path.strip("/").split("/")
+    if not parts.hostname or "@" in parts.netloc or len(names) != 2 or not all(names):
+        raise ConfigurationError(f"The setting audit_store can't be read: it must be {_FORMS}.")
+    key = _secret("audit_store_key")
+    if key is None:
+        from azure.identity import DefaultAzureCredential
+
+    return CosmosStore(f"https://{parts.netloc}/", names[0], names[1], key or DefaultAzureCredential())
 
 
 def _secret(name: str) -> str | None:
