@@ -82,7 +82,7 @@ def furnish(heads: Path, period: Period = PERIOD) -> World:
         world.codes[user] = pyotp.parse_uri(world.people.set_up_codes(user, PASSWORD))
     for day in period.days(period.end):
         _live(world, datetime.combine(day, datetime.min.time(), UTC))
-    anchor(world.trail, heads)
+    anchor(world.trail, str(heads))
     begin = period.begin + timedelta(hours=5)
     write_table("imaging.runs", **{**RUN, "started_at": [begin]})
     write_table("imaging.quarantine", quarantined_at=[begin], reason=["BURNED_IN"], status=["open"])

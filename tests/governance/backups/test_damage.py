@@ -167,9 +167,9 @@ def test_what_is_wrong_with_a_restored_lakehouse_is_told(lakehouse: Lakehouse, t
 def test_the_restored_trail_is_held_against_the_heads_that_were_anchored(lakehouse: Lakehouse, tmp_path: Path) -> None:
     heads = tmp_path / "heads"
     heads.mkdir()
-    head = anchors.anchor(trail_here(), heads)
+    head = Path(anchors.anchor(trail_here(), str(heads)))
     create()
-    anchors.anchor(trail_here(), heads)  # later than the backup
+    anchors.anchor(trail_here(), str(heads))  # later than the backup
     assert verify().ok
     text = head.read_text()
     head.write_text(text.replace(text.split("\n")[2], "A" * 43 + "="))

@@ -59,7 +59,7 @@ def _root(world: World) -> Person:
 def _lose_heads(world: World) -> None:
     place = settings().home.parent / "own-heads"
     place.mkdir()
-    anchor(world.trail, place).unlink()
+    Path(anchor(world.trail, str(place))).unlink()
 
 
 WRONG = "Identity, password or code is wrong."

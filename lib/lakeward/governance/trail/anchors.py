@@ -1,85 +1,117 @@
-"""Signed heads kept outside the store, in a folder that others guard; in a git repository each is a commit."""
+"""Signed heads kept outside the store, where others guard them: a folder, a git repository, object storage.
+
+In S3 each head is written with Object Lock in compliance mode, so that nobody, the owner of the account included, can
+remove or change it for `YEARS` years; the bucket must have been made with Object Lock. (A delete of S3 puts a marker
+before it; whoever lists the bucket's versions finds it still.) In the storage of Azure and Google the lock is a policy
+of the container or bucket, which its owner sets, and which is not asked for here. In a git repository each head is a
+commit.
+"""
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from lakeward.governance.trail.entries import told_by
+from lakeward.governance.trail.errors import StoreFailed
 from lakeward.governance.trail.findings import Fault, Finding
 from lakeward.governance.trail.notes import Checkpoint
 from lakeward.governance.trail.store import View, Wanted
 from lakeward.governance.trail.trail import Trail
-from lakeward.workspace.errors import ConfigurationError
+from lakeward.workspace.errors import ConfigurationError, PrerequisiteMissing
 from lakeward.workspace.events import Event
 
 ANCHORED = "governance.audit.anchored"
+YEARS = 7
+"""How long a head is locked in S3."""
+
 _SUFFIX = ".checkpoint"
+_S3 = {"s3", "s3a"}
+_STORES = {*_S3, "gs", "gcs", "abfs", "abfss", "az"}
 
 
-def anchor(trail: Trail, folder: Path) -> Path:
-    """Write the head of the log into a folder, and into the log that this was done; verification then looks there.
+def anchor(trail: Trail, place: str) -> str:
+    """Write the head of the log into a place, and into the log that this was done; verification then looks there.
+
+    Parameters
+    ----------
+    place : str
+        A folder, or an address of fsspec's such as ``s3://bucket/folder``; endpoints and credentials come from the
+        surroundings, for example ``AWS_ENDPOINT_URL``.
 
     Returns
     -------
-    Path
+    str
         The head's file, named for the number of events; it is never overwritten.
 
     Raises
     ------
     ConfigurationError
-        If the folder is not there, or git refuses.
+        If the place is not there or does not take it, or git refuses.
     """
-    place = folder.expanduser().resolve()
-    if not place.is_dir():
-        raise ConfigurationError(f"The folder {place} is not there. Make it where others than the operator guard it.")
-    trail.append(Event(type=ANCHORED, object=str(place)))
+    where = place if "://" in place else str(Path(place).expanduser().resolve())
+    store = _opened(where) if "://" in where else None
+    if not (store or Path(where).is_dir()):
+        raise ConfigurationError(f"The folder {where} is not there. Make it where others than the operator guard it.")
+    trail.append(Event(type=ANCHORED, object=where))
     with trail.view() as view:
         state = view.state()
     if state is None:
-        raise ConfigurationError(f"The trail in {trail.folder} has lost its head. Run: lakeward audit verify")
-    file = place / f"{Checkpoint.parse(state.head).size:012d}{_SUFFIX}"
+        raise ConfigurationError(f"The trail in {trail.store} has lost its head. Run: lakeward audit verify")
+    name = f"{Checkpoint.parse(state.head).size:012d}{_SUFFIX}"
     try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as out:
-            out.write(state.head)
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        reason = "another log's head is there" if isinstance(error, FileExistsError) else error.strerror
-        raise ConfigurationError(f"{file} can't be written: {reason}. Give each log a folder of its own.") from None
-    if (place / ".git").exists():
-        _git(place, "add", file.name)
-        _git(place, "commit", "--quiet", "--message", f"Head of {state.frontier.size} events", "--", file.name)
-    return file
+        _lock_away(*store, name, state.head) if store else _write(Path(where) / name, state.head)
+    except ConfigurationError:
+        trail.append(Event(type=ANCHORED, object=where, outcome="failure"))
+        raise
+    return f"{where.rstrip('/')}/{name}"
 
 
-def given(folder: Path) -> list[str]:
-    """Return the heads in a folder that somebody says has some.
+def given(place: str) -> list[str]:
+    """Return the heads in a place that somebody says has some.
 
     Raises
     ------
     ConfigurationError
         If it has none.
     """
-    heads = anchored(folder)
+    heads = anchored(place)
     if not heads:
-        raise ConfigurationError(
-            f"There is no head (*{_SUFFIX}) in {folder}. Name a folder that heads were anchored in."
-        )
+        raise ConfigurationError(f"There is no head (*{_SUFFIX}) in {place}. Name a place that heads were anchored in.")
     return heads
 
 
-def anchored(folder: Path) -> list[str]:
-    """Return the heads in a folder."""
-    return [file.read_text(encoding="utf-8") for file in sorted(folder.glob(f"*{_SUFFIX}"))]
+def anchored(place: str) -> list[str]:
+    """Return the heads in a place.
+
+    Raises
+    ------
+    StoreFailed
+        If it is object storage that does not answer.
+    """
+    if "://" not in place:
+        return [file.read_text(encoding="utf-8") for file in sorted(Path(place).glob(f"*{_SUFFIX}"))]
+    files, root = _opened(place)
+    with _asked(place):
+        names = [name for name in files.find(root, maxdepth=1) if name.endswith(_SUFFIX)]
+        found = files.cat(names) if names else {}
+    return [found[name].decode(errors="replace") for name in sorted(found)]
 
 
-def places(view: View) -> list[tuple[int, Path]]:
+def places(view: View) -> list[tuple[int, str]]:
     """Return where heads were anchored, as the trail tells, each with the number of the last event that says so."""
-    found: dict[str, int] = {}
+    found: dict[str, list[int]] = {}
     for row in view.select(Wanted(types=[ANCHORED])):
         if told := told_by(row):
-            found[told["object"]] = row.sequence
-    return [(sequence, Path(place)) for place, sequence in found.items()]
+            numbers = found.setdefault(told["object"], [])
+            if told["outcome"] == "success":
+                numbers.append(row.sequence)
+            elif numbers:
+                numbers.pop()
+    return [(numbers[-1], place) for place, numbers in found.items() if numbers]
 
 
 def missing(view: View) -> list[Finding]:
@@ -89,6 +121,65 @@ def missing(view: View) -> list[Finding]:
         for sequence, place in places(view)
         if not anchored(place)
     ]
+
+
+def _write(file: Path, head: str) -> None:
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as out:
+            out.write(head)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as error:
+        reason = "another log's head is there" if isinstance(error, FileExistsError) else error.strerror
+        raise ConfigurationError(f"{file} can't be written: {reason}. Give each log a place of its own.") from None
+    if (file.parent / ".git").exists():
+        _git(file.parent, "add", file.name)
+        _git(file.parent, "commit", "--quiet", "--message", f"Head of {int(file.stem)} events", "--", file.name)
+
+
+def _lock_away(files: Any, root: str, name: str, head: str) -> None:
+    protocols = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
+    until = datetime.now(UTC) + timedelta(days=YEARS * 366)
+    lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until, "ChecksumAlgorithm": "SHA256"}
+    path = f"{root.rstrip('/')}/{name}"
+    try:
+        files.pipe_file(path, head.encode(), mode="create", **(lock if protocols & _S3 else {}))
+    except Exception as error:  # each store has errors of its own
+        reason = "another log's head is there" if _is_there(files, path) else f"{type(error).__name__}: {error}"
+        raise ConfigurationError(
+            f"{path} can't be written: {reason}. Give each log a place of its own; in S3 a bucket with Object Lock."
+        ) from None
+
+
+def _is_there(files: Any, path: str) -> bool:
+    try:
+        return bool(files.exists(path))
+    except Exception:  # then the first error tells why
+        return False
+
+
+def _opened(place: str) -> tuple[Any, str]:
+    """Return the file system of an address, and the path in it."""
+    import fsspec
+
+    scheme, _, rest = place.partition("://")
+    if scheme not in _STORES or (scheme in _S3 and "@" in rest.partition("/")[0]):
+        raise ConfigurationError(f"Heads are anchored in a folder, S3, Google or Azure storage, not in {scheme}://...")
+    try:
+        files, root = fsspec.core.url_to_fs(place, use_listings_cache=False)
+    except ImportError as error:
+        raise PrerequisiteMissing(f"Anchoring in {place} needs a package that is missing: {error}") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{place} is no place for heads: {error}") from None
+    return files, root
+
+
+@contextmanager
+def _asked(place: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # each store has errors of its own
+        raise StoreFailed(f"The heads in {place} can't be read: {type(error).__name__}: {error}") from None
 
 
 def _git(place: Path, *arguments: str) -> None:

@@ -56,12 +56,12 @@ def query(
 
 def verify(
     key: Annotated[str, typer.Option(help="The log's public key as you know it, or a file with its keys.")] = "",
-    anchor: Annotated[list[Path] | None, typer.Option(help="A folder with anchored heads; may be given again.")] = None,
+    anchor: Annotated[list[str] | None, typer.Option(help="A place with anchored heads; may be given again.")] = None,
     json: Json = False,
 ) -> None:
     """Verify every event, the tree and its heads; ends with 1 at a finding, the first bad event first.
 
-    Heads are looked for where the log says that they were anchored. Name the folder and the key nevertheless: then a
+    Heads are looked for where the log says that they were anchored. Name the place and the key nevertheless: then a
     log that was put in this one's place, or rolled back to before its first anchor, is found, too.
 
     Example: lakeward audit verify --key audit.vkey --anchor /mnt/worm/heads
@@ -75,7 +75,7 @@ def verify(
         places = [place for _, place in anchors.places(view)]
         gone = anchors.missing(view)
     heads = {head for place in places for head in anchors.anchored(place)}
-    heads.update(head for folder in anchor or () for head in anchors.given(folder))
+    heads.update(head for place in anchor or () for head in anchors.given(place))
     done = verify_trail(trail.store, heads, _verifiers(key)[0] if key else None)
     findings = [{"fault": it.fault, "event": it.sequence, "detail": it.detail} for it in [*done.findings, *gone]]
     facts = {"ok": not findings, "events": done.events, "anchored_heads": done.anchors, "findings": findings}

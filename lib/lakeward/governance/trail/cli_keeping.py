@@ -1,7 +1,6 @@
 """Commands that change something about the audit trail; mounted by the area's own."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -53,18 +52,20 @@ def publish(json: Json = False) -> None:
 
 
 def anchor(
-    folder: Annotated[Path, typer.Argument(help="A folder outside the lakehouse; if a git repository, it commits.")],
+    place: Annotated[str, typer.Argument(help="A folder elsewhere, in a git repository or not, or s3://bucket/...")],
     json: Json = False,
 ) -> None:
     """Write the signed head where others than the operator guard it; `verify` compares the log with it from then on.
 
-    Example: lakeward audit anchor /mnt/worm/heads
+    In S3 it is locked for seven years against everybody; the bucket must have been made with Object Lock.
+
+    Example: lakeward audit anchor s3://heads/lakeward
     """
     from lakeward.governance.trail.anchors import anchor as anchor_in
     from lakeward.governance.trail.sink import trail_here
 
-    file = anchor_in(trail_here(), folder)
-    print_either({"file": str(file)}, json, f"The head is in {file}.")
+    file = anchor_in(trail_here(), place)
+    print_either({"file": file}, json, f"The head is in {file}.")
 
 
 def retention(
