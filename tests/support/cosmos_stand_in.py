@@ -47,6 +47,17 @@ class Account:
             items[place] = {**item, "_etag": f'"{next(self._tags)}"'}
             return 200, items[place]
 
+    def find(self, container: str, place: tuple[str, str]) -> tuple[int, Any]:
+        """Read an item by partition and id."""
+        with self._lock:
+            item = self.containers[container].get(place)
+        return (200, item) if item else (404, {"code": "NotFound"})
+
+    def delete(self, container: str, place: tuple[str, str]) -> tuple[int, Any]:
+        """Remove an item."""
+        with self._lock:
+            return (204, None) if self.containers[container].pop(place, None) else (404, {"code": "NotFound"})
+
     def ask(self, container: str, partition: str, sql: str, values: dict[str, Any]) -> list[Any]:
         """Answer a query: SELECT ... FROM c [JOIN e IN c.list] [WHERE ...] [ORDER BY c.field [DESC]]."""
         match = _QUERY.fullmatch(sql)
@@ -126,6 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
             case [""]:
                 self._answer(200, {"id": "here", "writableLocations": here, "readableLocations": here,
                                    "userConsistencyPolicy": {"defaultConsistencyLevel": "Session"}})  # fmt: skip
+            case ["dbs", _, "colls", name, "docs", id_]:
+                self._answer(*self.account.find(name, (self._partition(), id_)))
             case [*_, "pkranges"]:
                 self._answer(200, {"PartitionKeyRanges": [{"id": "0", "minInclusive": "", "maxExclusive": "FF"}]})
             case [*_, name]:
@@ -138,8 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ["dbs", _, "colls", name, "docs"]:
                 if "isquery" in str(self.headers).lower():
                     values = {it["name"][1:]: it["value"] for it in body.get("parameters", ())}
-                    partition = json.loads(self.headers["x-ms-documentdb-partitionkey"])[0]
-                    found = self.account.ask(name, partition, body["query"], values)
+                    found = self.account.ask(name, self._partition(), body["query"], values)
                     self._answer(200, {"_rid": name, "Documents": found, "_count": len(found)})
                 else:
                     self._answer(*self.account.create(name, body))
@@ -152,6 +164,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self._answer(*self.account.replace(self.path.split("/")[4], body, self.headers["If-Match"]))
+
+    def do_DELETE(self) -> None:
+        _, _, _, name, _, id_ = self.path.strip("/").split("/")
+        self._answer(*self.account.delete(name, (self._partition(), id_)))
+
+    def _partition(self) -> str:
+        return str(json.loads(self.headers["x-ms-documentdb-partitionkey"])[0])
 
     def _answer(self, status: int, content: Any) -> None:
         data = json.dumps(content).encode()
