@@ -10,7 +10,7 @@ median of the ratios is given with the smallest and the largest, and the time of
 - One event at a time: each append, and each insert, is a transaction of its own with one sync.
 - Threads: 64 that append one event at a time, and wait for it. Plain: 64 that hand one row at a time to a thread that
   inserts what waits in one transaction, and wait for it.
-- Processes: 8 that append one event at a time. Plain: 8 that send one row at a time, through a pipe, to one process that
+- Processes: 8 that append one event at a time. Plain: 8 that send one row at a time, through a pipe, to a process that
   inserts what waits in one transaction; beside it, 8 that take turns at SQLite's own lock.
 
 Verification (hashes, chain, tree, disclosures, clock) is compared with reading the entries and hashing what it has to:

@@ -9,6 +9,7 @@ leaves the entry, and so the tree, as it was.
 import base64
 import json
 import os
+from binascii import b2a_base64
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -25,6 +26,7 @@ ERASED = b"#"
 """Stands before the digest of a disclosure that was erased."""
 
 _SALT_BYTES = 16
+_URL = bytes.maketrans(b"+/", b"-_")
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -142,4 +144,4 @@ def _encoded(value: Any) -> bytes:
 
 
 def _base64(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    return b2a_base64(data, newline=False).translate(_URL, b"=")

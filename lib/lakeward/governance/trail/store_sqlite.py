@@ -17,7 +17,7 @@ from lakeward.governance.trail.merkle import top
 from lakeward.governance.trail.queue import Place, Queue
 from lakeward.governance.trail.store import ALL, BLOCK, LEVELS, Batch, Make, Row, Sealed, State, Wanted
 from lakeward.governance.trail.store_sql import DERIVED, condition, state_of
-from lakeward.governance.trail.turns import Turns
+from lakeward.governance.trail.together import Together
 from lakeward.workspace.errors import Busy
 
 _SCHEMA = f"""
@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS state (
     size INTEGER NOT NULL, last BLOB NOT NULL, frontier BLOB NOT NULL, head TEXT NOT NULL);
 """
 _ROWS = "SELECT sequence, leaf, CAST(data AS BLOB), CAST(payload AS BLOB) FROM entries"
+_TOGETHER_BYTES = 4 << 20
 _PATIENCE_S = 60
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0002, 0.005
 
@@ -99,7 +100,8 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._queue = Queue(path.with_suffix(".queue"))
-        self._turns = Turns()
+        self._lock_path = path.with_suffix(".lock")
+        self._together = Together(_TOGETHER_BYTES)
         self._done = Place("", 0)
         self._writer: tuple[tuple[int, int], sqlite3.Connection] | None = None
 
@@ -142,29 +144,11 @@ class SqliteStore:
         NotProven
             If the queue was tampered with: then it is not known that they are recorded.
         """
-        with self._turns.take(wait=False) as turn:
-            if turn:
-                with self._lock() as got:
-                    if got:
-                        self._drain(make, events)
-                        return
-        while (mine := self._queue.put(events)) is None:
-            with self._alone():
-                self._drain(make)
-        with self._turns.take(lambda: _reached(self._done, mine)) as turn:
-            if turn:
-                self._wait_for(mine, make)
+        self._together.append(events, lambda waiting: self._append(make, waiting))
 
     def alone(self, make: Make) -> None:
         """Make a change that nobody else can make; it is given what waits, too."""
-        with self._alone():
-            state, done = _state(self._connection())
-            waiting = self._queue.waiting(done)
-            if batch := make(state, waiting.events):
-                self._write(batch, waiting.end)
-                if batch.left:
-                    self._queue.clear(waiting.end, at_least=0)
-                    self.wipe()
+        self._together.alone(lambda: self._change(make))
 
     def wipe(self) -> None:
         """Leave nothing of what was taken out in the log that SQLite writes ahead.
@@ -182,15 +166,35 @@ class SqliteStore:
 
     # --- the one who writes ------------------------------------------------------------------------------------------
 
+    def _append(self, make: Make, events: Sequence[Sealed]) -> None:
+        """Append events of this process, or leave that to the process that has the lock, and wait for it."""
+        with self._lock() as got:
+            if got:
+                self._drain(make, events)
+                return
+        while (mine := self._queue.put(events)) is None:
+            with self._alone():
+                self._drain(make)
+        self._wait_for(mine, make)
+
+    def _change(self, make: Make) -> None:
+        with self._alone():
+            state, done = _state(self._connection())
+            waiting = self._queue.waiting(done)
+            if batch := make(state, waiting.events):
+                self._write(batch, waiting.end)
+                if batch.left:
+                    self._queue.clear(waiting.end, at_least=0)
+                    self.wipe()
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Wait until this thread is the one writer."""
-        with self._turns.take():
-            for _ in _pauses(f"The trail {self.path} was being written by others for {_PATIENCE_S} s. Try again."):
-                with self._lock() as got:
-                    if got:
-                        yield
-                        return
+        """Wait until this process is the one writer."""
+        for _ in _pauses(f"The trail {self.path} was being written by others for {_PATIENCE_S} s. Try again."):
+            with self._lock() as got:
+                if got:
+                    yield
+                    return
 
     def _wait_for(self, mine: Place, make: Make) -> None:
         """Return once all before a place is in the store, by whoever's doing."""
@@ -211,7 +215,7 @@ class SqliteStore:
 
         Waiting for it asleep would wake all who wait at each release, one by one, only to find their events done.
         """
-        lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             got = True
