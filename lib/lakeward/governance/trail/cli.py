@@ -95,7 +95,10 @@ def validate_continuity(
     threshold: Annotated[float, typer.Option(help="Longest time with no event, in minutes.", min=0.01)] = 60,
     json: Json = False,
 ) -> None:
-    """Find times with no event, not even a heartbeat; ends with 1 if there are any.
+    """Find times with no event, not even a heartbeat; ends with 1 if there are any, or if the clock was put back.
+
+    If heartbeats came until then, the trail was silenced; else it may have been at rest, which a job of heartbeats,
+    governance_heartbeat, tells from now on.
 
     Example: lakeward audit validate-continuity --start-date 2026-11-01 --threshold 30
     """
@@ -108,7 +111,13 @@ def validate_continuity(
     with trail_here().view() as view:
         found = gaps(view, since, until, threshold * _MINUTE)
     rows = [
-        {"after_event": it.after, "from": it.since, "to": it.until, "minutes": round((it.until - it.since) / _MINUTE)}
+        {
+            "after_event": it.after,
+            "from": it.since,
+            "to": it.until,
+            "minutes": round((it.until - it.since) / _MINUTE),
+            "what": it.what,
+        }
         for it in found
     ]
     print_rows(rows, json) if rows or json else typer.echo(f"No gap of more than {threshold:g} minutes.")
