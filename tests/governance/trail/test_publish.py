@@ -10,12 +10,12 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lakeward.governance.tables import AUDIT
-from lakeward.governance.trail import keeping
+from lakeward.governance.trail import keeping, published
 from lakeward.governance.trail import publish as publishing
 from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.publish import publish
@@ -23,6 +23,9 @@ from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import verify
 from lakeward.workspace.events import Event
 from lakeward.workspace.lakehouse import history, query
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 Make = Callable[..., Event]
 
@@ -131,3 +134,22 @@ def test_many_events_are_published_in_parts(trail: Trail, event: Make, monkeypat
     trail.append(*(event(number) for number in range(7)))
     assert publish(trail) == 8
     assert [commit["rows"] for commit in history(AUDIT) if commit["rows"]] == [2, 3, 3]
+
+
+def test_with_a_session_of_spark_as_on_databricks_the_table_is_the_same(
+    trail: Trail, clock: Any, event: Make, spark: "SparkSession", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as there:
+        there.setattr(published, "on_databricks", lambda: True)
+        clock.at = datetime(2015, 1, 1, tzinfo=UTC)
+        trail.append(event(1))
+        clock.at = datetime(2026, 1, 1, tzinfo=UTC)
+        trail.append(event(2))
+        assert (publish(trail), publish(trail)) == (3, 0)
+        keeping.retire(trail, datetime(2016, 1, 1, tzinfo=UTC).date(), "Yearly deletion")
+        assert publish(trail) == 1
+        by_spark = _rows()
+    assert [row["sequence"] for row in by_spark] == [0, 2, 3]
+    AUDIT.location.rename(AUDIT.location.with_name("by_spark"))
+    publish(trail)
+    assert _rows() == by_spark

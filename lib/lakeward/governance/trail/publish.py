@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from lakeward.governance.tables import AUDIT
+from lakeward.governance.trail import published
 from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.keeping import RETIRED
 from lakeward.governance.trail.merkle import leaf_hash
@@ -17,7 +17,6 @@ from lakeward.governance.trail.notes import Verifier
 from lakeward.governance.trail.store import Row, Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import allowed
-from lakeward.workspace.lakehouse import add, exists, forget, query, replace
 from lakeward.workspace.locks import exclusive
 
 _AT_ONCE = 50_000
@@ -41,14 +40,14 @@ def publish(trail: Trail) -> int:
     """
     with exclusive(trail.folder / "publish.lock"):
         log = _name(trail)
-        start = published = _published(log)
+        start = there = published.next_number(log)
         added = 0
         while rows := _rows(trail, start):
             records = list(_records(log, rows))
-            if published and any(record["type"] == RETIRED for record in records):
+            if there and any(record["type"] == RETIRED for record in records):
                 _retire(trail, log, start)
             if records:
-                add(AUDIT, records)
+                published.add(records)
             added, start = added + len(records), rows[-1].sequence + 1
     return added
 
@@ -61,27 +60,17 @@ def _name(trail: Trail) -> str:
     return Verifier.parse(state.vkey).name
 
 
-def _published(log: str) -> int:
-    """Return the number of the first event that is not in the table yet."""
-    if not exists(AUDIT):
-        return 0
-    found = query(f"SELECT log, max(sequence) + 1 AS next FROM {AUDIT.name} GROUP BY log", AUDIT).to_pylist()
-    return next((row["next"] for row in found if row["log"] == log), 0)
-
-
 def _rows(trail: Trail, start: int) -> list[Row]:
     with trail.view() as view:
         return view.select(Wanted(start=start), limit=_AT_ONCE)
 
 
-def _retire(trail: Trail, log: str, published: int) -> None:
-    """Take out of the table, of its files and of its history what the trail has the hashes of only."""
+def _retire(trail: Trail, log: str, stop: int) -> None:
+    """Take out of the table what the trail has the hashes of only; up to `stop`, all was published."""
     with trail.view() as view:
-        before = min(allowed(view).retired, published)
+        before = min(allowed(view).retired, stop)
         kept = view.select(Wanted(stop=before))
-    name = log.replace("'", "''")
-    replace(AUDIT, f"log = '{name}' AND sequence < {before:d}", list(_records(log, kept)))
-    forget(AUDIT)
+    published.leave(log, before, list(_records(log, kept)))
 
 
 def _records(log: str, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
