@@ -1,4 +1,4 @@
-"""The table ``governance.audit`` as publishing needs it: on this machine with no JVM, on Databricks with its session."""
+"""The table ``governance.audit`` for publishing: here with no JVM, on Databricks with its session."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
