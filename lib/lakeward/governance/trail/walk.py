@@ -46,7 +46,6 @@ class Walked(NamedTuple):
 
 _URL = bytes.maketrans(b"+/", b"-_")
 _RECORDED = 27
-_BEFORE = len(b',"previous":""') + 64 + len(b',"recorded":"')
 
 
 def walk(view: View, allowed: Allowed) -> Walked:
@@ -62,15 +61,13 @@ def walk(view: View, allowed: Allowed) -> Walked:
                     return Walked(frontier, [*findings, _missing(number)], True, suspect)
             else:
                 end = b'","sequence":%d}' % number
-                cut = len(data) - len(end) - _RECORDED
+                recorded = data[-_RECORDED - len(end) : -len(end)]
                 if (
                     sequence != number
                     or sha256(b"\x00" + data).digest() != leaf
-                    or data[cut + _RECORDED :] != end
-                    or data[cut - _BEFORE : cut] != b',"previous":"%b","recorded":"' % hexlify(previous)
+                    or not data.endswith(b',"previous":"%b","recorded":"%b%b' % (hexlify(previous), recorded, end))
                 ):
                     return Walked(frontier, [*findings, diagnosed(view, number, previous)], True, suspect)
-                recorded = data[cut : cut + _RECORDED]
                 if recorded < last:
                     findings += _stepped_back(number, last, recorded)
                 last = recorded
@@ -102,8 +99,8 @@ def _stated(payload: bytes | None) -> bytes:
     """Return how an entry begins whose disclosures are all there."""
     if not payload:
         return b'{"event":{"_sd":[],'
-    digests = [b2a_base64(sha256(it).digest(), newline=False)[:-1] for it in payload.split(entries.SEPARATOR)]
-    return b'{"event":{"_sd":["%b"],' % b'","'.join(digests).translate(_URL)
+    digests = [b2a_base64(sha256(it).digest(), newline=False) for it in payload.split(entries.SEPARATOR)]
+    return b'{"event":{"_sd":["%b"],' % b'","'.join(digests).translate(_URL, b"=")
 
 
 def _undisclosed(number: int, data: bytes, payload: bytes, allowed: Allowed) -> list[Finding]:
