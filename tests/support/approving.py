@@ -64,6 +64,14 @@ class Models:
         made = self.client.create_model_version(NAME, str(files), run.info.run_id, tags={AUTHOR: author})
         return str(made.version)
 
+    def log(self) -> str:
+        """Log a model, and return its id."""
+        run = self.client.create_run("1")
+        logged = self.client.create_logged_model("1", "model", run.info.run_id)
+        (folder() / "MLmodel").write_text("flavors: {}\n")
+        self.client.log_model_artifact(logged.model_id, str(folder() / "MLmodel"))
+        return str(self.client.finalize_logged_model(logged.model_id, "READY").model_id)
+
     def files(self, version: str) -> Path:
         """Where the files of a version are."""
         return Path(self.client.get_model_version(NAME, version).source or "")
@@ -99,7 +107,7 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             people.add(root, user, f"Dr. {user.title()}", roles, "a first password")
             people.change_password(user, "a first password", PASSWORD)
         client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
-        client.create_experiment("nodules")
+        client.create_experiment("nodules", str(home / "artifacts"))
         client.create_registered_model(NAME)
         settings.cache_clear()
         yield home

@@ -224,15 +224,18 @@ def test_an_emergency_is_in_use_at_once_and_its_review_becomes_due(
     assert (models.champion, registry.drift()) == (three[2], [])
 
 
-def test_who_registers_a_model_is_its_author(registry: Registry, models: Models, tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "MLmodel").write_text("flavors: {}\n")
-    version = registry.register(login("dan"), NAME, str(tmp_path / "model"))
+def test_who_registers_a_model_is_its_author(registry: Registry, models: Models) -> None:
+    logged = models.log()
+    version = registry.register(login("dan"), "lesions", logged)
     (event,) = recorded("training.model.registered")
-    assert (event.actor, event.object) == ("dan", f"model/{NAME}")
-    assert registry.approvals.draft(login("eve"), NAME, version, Risk.LOW).authors == {"dan", "eve"}
+    assert (event.actor, event.object, event.details["logged_model"]) == ("dan", "model/lesions", logged)
+    assert registry.approvals.draft(login("eve"), "lesions", version, Risk.LOW).authors >= {"dan", "eve"}
+    assert registry.register(login("dan"), "lesions", logged) == "2"
     with pytest.raises(NotAllowed):
-        registry.register(login("bob"), NAME, str(tmp_path / "model"))
+        registry.register(login("bob"), "lesions", logged)
+    for name, id_ in (("lesions", "m-0"), ("a/b", logged), ("it's", logged)):
+        with pytest.raises(RequestRefused, match="does not register"):
+            registry.register(login("dan"), name, id_)
 
 
 def _with_no_event(type_: str, act: Callable[[], object]) -> None:

@@ -52,16 +52,16 @@ def policy(
 @app.command()
 def register(
     model: Model,
-    source: Annotated[str, typer.Argument(help="MLflow's address of it: models:/<id>, runs:/<run>/model.")],
+    logged: Annotated[str, typer.Argument(help="MLflow's id of the logged model, m-...")],
     by: By,
     json: Json = False,
 ) -> None:
     """Register a model that was logged, under the name of its author, who can't approve it then.
 
-    Example: lakeward models register nodules runs:/1f0c.../model --by dan
+    Example: lakeward models register nodules m-161acd0fee2741f79aa7c24a688bee40 --by dan
     """
     registry = _registry()
-    version = registry.register(_login(registry.approvals.people, by), model, source)
+    version = registry.register(_login(registry.approvals.people, by), model, logged)
     print_either({"model": model, "version": version}, json, f"It is {model} {version}.")
 
 

@@ -18,7 +18,6 @@ from lakeward.governance.approvals.store import Move
 from lakeward.governance.people.roles import Action
 from lakeward.workspace.errors import EventNotRecorded, LakewardError
 from lakeward.workspace.events import Event, record
-from lakeward.workspace.tracking import tracking_uri
 
 ALIAS = "champion"
 """What the version in use is called in MLflow."""
@@ -41,23 +40,36 @@ class Registry:
         self._store = self.approvals.store
         self._client = versions.client_here()
 
-    def register(self, login: Login, model: str, source: str) -> str:
+    def register(self, login: Login, model: str, logged: str) -> str:
         """Register a model that was logged, with its author's identity, and return the version's number.
 
         Parameters
         ----------
-        source : str
-            MLflow's address of it, such as ``runs:/<run>/model`` or ``models:/<id>``.
+        logged : str
+            MLflow's id of it, ``m-...``.
+
+        Raises
+        ------
+        RequestRefused
+            If there is no such logged model, or the model's name can't be used.
         """
-        import mlflow
+        from mlflow.exceptions import MlflowException
 
         person = self.approvals.people.let_in(*login)
         self.approvals.people.allow(person, Action.SUBMIT_MODEL)
-        details: Any = {"source": source}
-        # MLflow alone knows the number that the version will have.
-        record(Event(type="training.model.registered", object=f"model/{model}", actor=person.user, details=details))
-        mlflow.set_tracking_uri(tracking_uri())
-        return str(mlflow.register_model(source, model, tags={versions.AUTHOR: person.user}).version)
+        try:
+            source = self._client.get_logged_model(logged)
+            details: Any = {"logged_model": logged, "run": source.source_run_id}
+            # MLflow alone knows the number that the version will have.
+            record(Event(type="training.model.registered", object=f"model/{model}", actor=person.user, details=details))
+            if not self._client.search_registered_models(f"name = '{model}'"):
+                self._client.create_registered_model(model)
+            # By its folder: MLflow looks its own addresses up in whatever store the environment names.
+            place, run_id, tags = source.artifact_location, source.source_run_id, {versions.AUTHOR: person.user}
+            made = self._client.create_model_version(model, place, run_id, tags=tags, model_id=logged)
+        except MlflowException as error:
+            raise RequestRefused(f"MLflow does not register {logged} as {model}: {error.error_code}.") from None
+        return str(made.version)
 
     # --- moving the alias --------------------------------------------------------------------------------------------
 

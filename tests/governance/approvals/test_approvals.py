@@ -175,9 +175,9 @@ def test_a_file_that_mlflow_adds_when_it_loads_a_model_is_no_change(
 @pytest.mark.parametrize(
     ("sql", "told"),
     [
-        ("UPDATE requests SET state = 'approved'", "more to approve"),
+        ("UPDATE requests SET state = 'approved'", "tells of no approval"),
         ("UPDATE requests SET state = 'deployed', risk = 'low'", "audit trail"),
-        ("UPDATE requests SET state = 'emergency', emergency = 'quick'", "signatures are needed"),
+        ("UPDATE requests SET state = 'emergency', emergency = 'quick'", "tells of no emergency"),
         ("UPDATE requests SET state = 'approved', policy = replace(policy, '\"approvers\":3', '\"approvers\":2')",
          "audit trail"),
         ("UPDATE requests SET state = 'approved', authors = '[]'", "audit trail"),

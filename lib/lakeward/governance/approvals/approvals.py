@@ -232,7 +232,7 @@ class Approvals:
         request, _ = self._step(model, version, Act.DEPLOY)
         self._unchanged(request)
         self.evidence.check(request.evidence)
-        if fault := quorum.fault(self.people, request, self.store.acts(request)):
+        if fault := quorum.fault(self.people, request):
             self._void(request, f"its approval is not signed as it is now ({fault})")
         return request
 
@@ -326,7 +326,7 @@ class Approvals:
     def _void_approvals(self, request: Request, by: str) -> None:
         """Tell that what was approved until now is void, for the record is about to change."""
         if gone := quorum.signers(self.people, request.signed, Meaning.APPROVAL):
-            self._tell("voided", request, by, "the record changed", approvers=gone)
+            self._tell("voided", request, by, "the record changed", approvers=sorted(gone))
 
     def _void(self, request: Request, why: str) -> NoReturn:
         state = after(request.state, Act.VOID)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lakeward.governance.approvals import versions
 from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.requests import Request
-from lakeward.governance.people.signatures import Signature, verify
+from lakeward.governance.people.signatures import Signature, signatures_of
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -174,9 +174,9 @@ def _signatures(approvals: Approvals, requests: list[Request]) -> tuple[OnRecord
     if not requests:
         return ()
     what = requests[-1].signed
-    found = [verify(note) for note in approvals.people.store.notes(what.kind, what.id)]
+    found = signatures_of(approvals.people, what.kind, what.id)
     stand = {request.signed.sha256 for request in requests}
-    return tuple(OnRecord(it, it.signed.id == what.id and it.signed.sha256 in stand) for it in found)
+    return tuple(OnRecord(it, it.signed.sha256 in stand) for it in found)
 
 
 def _history(approvals: Approvals, requests: list[Request]) -> tuple[Step, ...]:

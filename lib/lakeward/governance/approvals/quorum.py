@@ -1,38 +1,41 @@
-"""Who has signed a request, and whether they are enough; asked of the signatures themselves, never of the state."""
+"""Who has signed a request, and whether they are enough: asked of signatures and audit trail, never of the store."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
-from lakeward.governance.approvals.machine import Act, State
+from lakeward.governance.approvals import witness
+from lakeward.governance.approvals.machine import State
 from lakeward.governance.approvals.requests import Request
-from lakeward.governance.approvals.store import Done
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import MATRIX, Action, Role
 from lakeward.governance.people.signatures import Meaning, Signed, signatures
 
-Approvers = Mapping[str, frozenset[Role]]
-"""People, and the roles that they approved in."""
+Signers = Mapping[str, frozenset[Role]]
+"""People, and the roles that they had when they signed."""
+
+_APPROVE, _PROMOTE = MATRIX[Action.APPROVE_MODEL], MATRIX[Action.PROMOTE_MODEL]
 
 
-def signers(people: People, what: Signed, meaning: Meaning) -> list[str]:
-    """Return who has signed a record as it is now, each once.
+def signers(people: People, what: Signed, meaning: Meaning) -> Signers:
+    """Return who has signed a record as it is now.
 
     Raises
     ------
     SignatureInvalid
         If a signature that is kept is not its signer's own.
     """
-    return sorted({it.signer for it in signatures(people, what) if it.meaning is meaning})
+    return {it.signer: it.roles for it in signatures(people, what) if it.meaning is meaning}
 
 
-def approvers(people: People, request: Request) -> Approvers:
-    """Return who has approved a request as it is now, and may do so at this moment."""
-    may = MATRIX[Action.APPROVE_MODEL]
-    found = [people.find(user) for user in signers(people, request.signed, Meaning.APPROVAL)]
-    return {it.user: it.roles & may for it in found if it.active and it.roles & may and not request.is_by(it.user)}
+def approvers(people: People, request: Request) -> Signers:
+    """Return who has approved a request as it is now, with the roles that they had for it and have still."""
+    signed = _approved(people, request)
+    now = {user: people.find(user) for user in signed}
+    held = {user: roles & now[user].roles for user, roles in signed.items() if now[user].active}
+    return {user: roles for user, roles in held.items() if roles}
 
 
-def lack(request: Request, found: Approvers) -> str:
+def lack(request: Request, found: Signers) -> str:
     """Tell what is still to be had of approvals, empty if nothing is."""
     told = []
     if (more := request.rule.approvers - len(found)) > 0:
@@ -42,18 +45,31 @@ def lack(request: Request, found: Approvers) -> str:
     return ", ".join(told)
 
 
-def fault(people: People, request: Request, acts: Iterable[Done]) -> str:
+def fault(people: People, request: Request) -> str:
     """Tell why a request does not permit the use of a version, whatever its state says; empty if it does.
 
-    Who approved must have held the role when it was decided; who has left since has approved nevertheless.
+    Who had the role when it was decided has approved, also if they have left since.
     """
     if request.state is State.EMERGENCY:
-        asked = next((it for it in acts if it.act is Act.EMERGENCY), None)
-        record = asked.record.encode() if asked else b""
-        what = Signed("model", f"{request.model}/{request.version}", hashlib.sha256(record).hexdigest())
-        more = request.policy.emergency.signatures - len(signers(people, what, Meaning.RESPONSIBILITY))
-        return f"{more} more signatures are needed in an emergency" if more > 0 else ""
-    decided = [it.details["approvers"] for it in acts if "approvers" in it.details]
-    named: Mapping[str, list[str]] = decided[-1] if decided else {}
-    have = signers(people, request.signed, Meaning.APPROVAL)
-    return lack(request, {user: frozenset(map(Role, named[user])) for user in have if user in named})
+        return _fault_in_emergency(people, request)
+    if not witness.decided(request):
+        return "the audit trail tells of no approval"
+    return lack(request, _approved(people, request))
+
+
+def _fault_in_emergency(people: People, request: Request) -> str:
+    """Evidence that was attached since has changed the record, so the one that was signed then is the trail's."""
+    then = witness.emergency(request)
+    if then is None:
+        return "the audit trail tells of no emergency"
+    found = signers(people, replace(request.signed, sha256=then), Meaning.RESPONSIBILITY)
+    judges = {user for user, roles in found.items() if roles & _APPROVE and not request.is_by(user)}
+    most = max((len(judges | {user}) for user, roles in found.items() if roles & _PROMOTE), default=0)
+    more = request.policy.emergency.signatures - most
+    return f"{more} more must sign in an emergency" if more > 0 else ""
+
+
+def _approved(people: People, request: Request) -> Signers:
+    found = signers(people, request.signed, Meaning.APPROVAL)
+    able = {user: roles & _APPROVE for user, roles in found.items() if not request.is_by(user)}
+    return {user: roles for user, roles in able.items() if roles}

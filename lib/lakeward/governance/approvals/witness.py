@@ -1,5 +1,6 @@
 """What the audit trail tells of policy and requests: it is believed, not a file that anybody may change."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lakeward.governance.approvals.errors import PolicyRefused, Voided
@@ -11,6 +12,8 @@ from lakeward.governance.trail.sink import trail_here
 
 CHANGED = "governance.policy.changed"
 DRAFTED = "governance.approval.drafted"
+DECIDED = ("governance.approval.approved", "governance.approval.reviewed_after")
+EMERGENCY = "governance.approval.emergency"
 
 
 def confirmed(policy: Policy) -> Policy:
@@ -54,11 +57,29 @@ def confirm(request: Request) -> None:
         raise Voided(f"{what} is not as the audit trail tells that it was drafted. Restore the store from a backup.")
 
 
+def decided(request: Request) -> bool:
+    """Whether it was recorded that a request was approved as it is now."""
+    wanted = {"decision": "approved", "sha256": request.signed.sha256}.items()
+    found = _events(*DECIDED, object_=request.object)
+    return any(_is_of(it, request) and wanted <= it["details"].items() for it in found)
+
+
+def emergency(request: Request) -> str | None:
+    """Return the SHA-256 of the record that was signed in an emergency, None if none is recorded."""
+    found = [it["details"]["sha256"] for it in _events(EMERGENCY, object_=request.object) if _is_of(it, request)]
+    return found[-1] if found else None
+
+
 def events(model: str) -> list[dict[str, Any]]:
     """Return what was approved, signed and promoted of a model, oldest first."""
     about = (f"model/{model}", f"model/{model}/")
     found = _events("approval", "signature", "promotion")
     return [it for it in found if it["object"] == about[0] or it["object"].startswith(about[1])]
+
+
+def _is_of(event: Mapping[str, Any], request: Request) -> bool:
+    """Whether an event tells of something that was done to a request, not only tried."""
+    return (event["outcome"], event["details"].get("request")) == ("success", request.id)
 
 
 def _events(*types: str, object_: str = "") -> list[dict[str, Any]]:
