@@ -42,3 +42,15 @@ def test_the_heartbeat_is_in_the_trail_and_a_silence_is_shown(home: Path, tmp_pa
     assert f"{long_ago:%Y-%m-%d %H:%M:%S}" in ran
     with trail_here().view() as view:
         assert len(view.select(Wanted(kinds=["heartbeat"]))) == 1
+
+
+def test_a_model_is_approved_promoted_and_moved_by_nobody_else(home: Path, tmp_path: Path) -> None:
+    ran = execute(NOTEBOOKS / "02_approvals.ipynb", tmp_path / "ran.ipynb", {}).read_text()
+    assert "high risk: 3 approvers in 14 days" in ran
+    assert "needs evidence that is not attached" in ran
+    assert "nobody decides on their own work" in ran
+    assert "The request is in_review, so that this is not possible: promote" in ran
+    assert "cat -> approved" in ran
+    assert "alias_changed_outside" in ran
+    assert "put right: {'masses': '1'} []" in ran
+    assert not home.exists(), "all of it was in a lakehouse of its own"

@@ -57,3 +57,30 @@ def recovery(drill: "Drill", backups: Sequence[str]) -> "go.Figure":
     figure.update_yaxes(title="hours since the one before", rangemode="tozero", col=1)
     figure.update_xaxes(title="seconds", col=2)
     return figure.update_layout(showlegend=False)
+
+
+def timeline(events: Sequence[dict[str, Any]]) -> "go.Figure":
+    """Draw who did what when, a line for each person and a color for each thing; what was refused is crossed."""
+    import plotly.graph_objects as go
+
+    things: dict[str, list[dict[str, Any]]] = {}
+    for place, event in enumerate(events):
+        _, thing, what = event["type"].split(".")
+        told = event["details"].get("meaning", what).replace("_", " ")
+        place_of = "top center" if place % 2 else "bottom center"
+        symbol = "circle" if event["outcome"] == "success" else "x"
+        things.setdefault(thing, []).append({**event, "told": told, "place": place_of, "symbol": symbol})
+    marks = [
+        go.Scatter(
+            name=thing,
+            x=[it["recorded"] for it in found],
+            y=[it["actor"] for it in found],
+            text=[it["told"] for it in found],
+            hovertext=[it["reason"] or it["object"] for it in found],
+            textposition=[it["place"] for it in found],
+            mode="markers+text",
+            marker={"size": 12, "symbol": [it["symbol"] for it in found]},
+        )
+        for thing, found in things.items()
+    ]
+    return go.Figure(marks, go.Layout(xaxis={"title": "time (UTC)"}, yaxis={"title": "who"}))

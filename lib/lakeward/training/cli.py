@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Model = Annotated[str, typer.Argument(help="The model's name in MLflow.")]
 Version = Annotated[str, typer.Argument(help="Its version there.")]
-By = Annotated[str, typer.Option("--by", help="Identity of who does it; the password is asked for.")]
+By = Annotated[str | None, typer.Option("--by", help="Identity of who does it; the password is asked for.")]
 Reason = Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")]
 RiskOption = Annotated[Risk, typer.Option(help="What a wrong answer of it may do to a patient.")]
 
@@ -27,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="Models: evidence, review, approval
 @app.command()
 def policy(
     file: Annotated[Path | None, typer.Option(help="A policy (YAML) to put in force.")] = None,
-    by: Annotated[str, typer.Option("--by", help="Who puts it in force; the password is asked for.")] = "",
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Show the policy of approvals that is in force, or put another in force for what is drafted from then on.
@@ -38,11 +38,12 @@ def policy(
 
     from lakeward.governance.approvals.policy import load
     from lakeward.governance.approvals.witness import confirmed
+    from lakeward.governance.people.asking import enter
 
     approvals = _registry().approvals
     if file:
         new = load(file)
-        approvals.change_policy(_login(approvals.people, by), new)
+        approvals.change_policy(enter(approvals.people, by), new)
     now = confirmed(approvals.store.policy())
     told = now.model_dump(mode="json")
     text = yaml.safe_dump(told, sort_keys=False)
@@ -53,27 +54,31 @@ def policy(
 def register(
     model: Model,
     logged: Annotated[str, typer.Argument(help="MLflow's id of the logged model, m-...")],
-    by: By,
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Register a model that was logged, under the name of its author, who can't approve it then.
 
     Example: lakeward models register nodules m-161acd0fee2741f79aa7c24a688bee40 --by dan
     """
+    from lakeward.governance.people.asking import enter
+
     registry = _registry()
-    version = registry.register(_login(registry.approvals.people, by), model, logged)
+    version = registry.register(enter(registry.approvals.people, by), model, logged)
     print_either({"model": model, "version": version}, json, f"It is {model} {version}.")
 
 
 @app.command()
-def draft(model: Model, version: Version, risk: RiskOption, by: By, json: Json = False) -> None:
+def draft(model: Model, version: Version, risk: RiskOption, by: By = None, json: Json = False) -> None:
     """Begin a request that a version be used, under the policy in force.
 
     Example: lakeward models draft nodules 7 --risk high --by dan
     """
+    from lakeward.governance.people.asking import enter
+
     registry = _registry()
-    login = _login(registry.approvals.people, by)
-    _say(registry.approvals.draft(login, model, version, risk), json)
+    who = enter(registry.approvals.people, by)
+    _say(registry.approvals.draft(who, model, version, risk), json)
 
 
 @app.command()
@@ -82,30 +87,34 @@ def attach(
     version: Version,
     kind: Annotated[Kind, typer.Argument(help="What it is evidence of.")],
     file: Annotated[Path, typer.Argument(help="The file; a copy is kept. Nothing of a patient in it.", exists=True)],
-    by: By,
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Attach evidence; approvals that were given without it are void then.
 
     Example: lakeward models attach nodules 7 metrics metrics.json --by dan
     """
+    from lakeward.governance.people.asking import enter
+
     registry = _registry()
-    login = _login(registry.approvals.people, by)
-    _say(registry.approvals.attach(login, model, version, kind, file), json)
+    who = enter(registry.approvals.people, by)
+    _say(registry.approvals.attach(who, model, version, kind, file), json)
 
 
 @app.command()
-def submit(model: Model, version: Version, by: By, json: Json = False) -> None:
+def submit(model: Model, version: Version, by: By = None, json: Json = False) -> None:
     """Submit a request: from now on it must be decided within the days of review that the policy gives it.
 
     Example: lakeward models submit nodules 7 --by dan
     """
+    from lakeward.governance.people.asking import enter
+
     registry = _registry()
-    _say(registry.approvals.submit(_login(registry.approvals.people, by), model, version), json)
+    _say(registry.approvals.submit(enter(registry.approvals.people, by), model, version), json)
 
 
 @app.command()
-def review(model: Model, version: Version, by: By, json: Json = False) -> None:
+def review(model: Model, version: Version, by: By = None, json: Json = False) -> None:
     """Sign that you have reviewed a version and its evidence; the first to do so takes the request into review.
 
     Example: lakeward models review nodules 7 --by ann
@@ -115,7 +124,7 @@ def review(model: Model, version: Version, by: By, json: Json = False) -> None:
 
 
 @app.command()
-def approve(model: Model, version: Version, by: By, json: Json = False) -> None:
+def approve(model: Model, version: Version, by: By = None, json: Json = False) -> None:
     """Sign that a version may be used; it may, once as many have signed as the policy asks for.
 
     Example: lakeward models approve nodules 7 --by ann
@@ -125,7 +134,7 @@ def approve(model: Model, version: Version, by: By, json: Json = False) -> None:
 
 
 @app.command()
-def reject(model: Model, version: Version, reason: Reason, by: By, json: Json = False) -> None:
+def reject(model: Model, version: Version, reason: Reason, by: By = None, json: Json = False) -> None:
     """Sign that a version must not be used.
 
     Example: lakeward models reject nodules 7 --reason "Misses small nodules" --by ann
@@ -135,30 +144,34 @@ def reject(model: Model, version: Version, reason: Reason, by: By, json: Json = 
 
 
 @app.command()
-def withdraw(model: Model, version: Version, reason: Reason, by: By, json: Json = False) -> None:
+def withdraw(model: Model, version: Version, reason: Reason, by: By = None, json: Json = False) -> None:
     """Withdraw a request.
 
     Example: lakeward models withdraw nodules 7 --reason "Trained anew" --by dan
     """
+    from lakeward.governance.people.asking import enter
+
     registry = _registry()
-    _say(registry.approvals.withdraw(_login(registry.approvals.people, by), model, version, reason), json)
+    _say(registry.approvals.withdraw(enter(registry.approvals.people, by), model, version, reason), json)
 
 
 @app.command()
-def promote(model: Model, version: Version, by: By, json: Json = False) -> None:
+def promote(model: Model, version: Version, by: By = None, json: Json = False) -> None:
     """Make an approved version the champion, which is the one in use.
 
     Example: lakeward models promote nodules 7 --by eve
     """
+    from lakeward.governance.people.asking import enter
+
     registry = _registry()
-    _say(registry.promote(_login(registry.approvals.people, by), model, version), json)
+    _say(registry.promote(enter(registry.approvals.people, by), model, version), json)
 
 
 @app.command()
 def rollback(
     model: Model,
     reason: Reason,
-    by: By,
+    by: By = None,
     to: Annotated[str | None, typer.Option("--to", help="Which former champion; the one before if not given.")] = None,
     json: Json = False,
 ) -> None:
@@ -166,18 +179,22 @@ def rollback(
 
     Example: lakeward models rollback nodules --reason "Misses small nodules" --by eve
     """
+    from lakeward.governance.people.asking import enter
+
     registry = _registry()
-    _say(registry.rollback(_login(registry.approvals.people, by), model, reason, to), json)
+    _say(registry.rollback(enter(registry.approvals.people, by), model, reason, to), json)
 
 
 @app.command()
-def retire(model: Model, version: Version, reason: Reason, by: By, json: Json = False) -> None:
+def retire(model: Model, version: Version, reason: Reason, by: By = None, json: Json = False) -> None:
     """Take a version out of use for good; if it is the champion, there is none then.
 
     Example: lakeward models retire nodules 7 --reason "Scanner replaced" --by eve
     """
+    from lakeward.governance.people.asking import enter
+
     registry = _registry()
-    _say(registry.retire(_login(registry.approvals.people, by), model, version, reason), json)
+    _say(registry.retire(enter(registry.approvals.people, by), model, version, reason), json)
 
 
 @app.command()
@@ -185,8 +202,8 @@ def emergency(
     model: Model,
     version: Version,
     reason: Reason,
-    by: By,
     with_: Annotated[list[str], typer.Option("--with", help="Who signs, too, and may approve; may be given again.")],
+    by: By = None,
     risk: RiskOption = Risk.HIGH,
     json: Json = False,
 ) -> None:
@@ -281,12 +298,12 @@ def _registry() -> "Registry":
     return Registry()
 
 
-def _login(people: "People", user: str) -> "Login":
+def _login(people: "People", by: str | None) -> "Login":
+    """Ask for what it takes to sign; no token stands for it."""
     from lakeward.governance.approvals.requests import Login
-    from lakeward.governance.people.asking import ask, ask_code
+    from lakeward.governance.people.asking import ask, ask_code, named
 
-    if not user:
-        raise typer.BadParameter("say who does it: --by USER")
+    user = named(by)
     return Login(user, ask(f"Password of {user}: "), ask_code(people, user))
 
 

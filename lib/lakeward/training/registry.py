@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from lakeward.governance.approvals import versions
-from lakeward.governance.approvals.approvals import Approvals
+from lakeward.governance.approvals.approvals import SYSTEM, Approvals
 from lakeward.governance.approvals.errors import NotNow, RequestRefused
 from lakeward.governance.approvals.machine import Act, State
 from lakeward.governance.approvals.policy import Risk
 from lakeward.governance.approvals.requests import Login, Request
 from lakeward.governance.approvals.store import Move
 from lakeward.governance.people.roles import Action
+from lakeward.governance.people.store import Person
 from lakeward.workspace.errors import EventNotRecorded, LakewardError
 from lakeward.workspace.events import Event, record
 
@@ -40,7 +41,7 @@ class Registry:
         self._store = self.approvals.store
         self._client = versions.client_here()
 
-    def register(self, login: Login, model: str, logged: str) -> str:
+    def register(self, who: Login | Person, model: str, logged: str) -> str:
         """Register a model that was logged, with its author's identity, and return the version's number.
 
         Parameters
@@ -55,8 +56,7 @@ class Registry:
         """
         from mlflow.exceptions import MlflowException
 
-        person = self.approvals.people.let_in(*login)
-        self.approvals.people.allow(person, Action.SUBMIT_MODEL)
+        person = self.approvals.entered(who, Action.SUBMIT_MODEL)
         try:
             source = self._client.get_logged_model(logged)
             details: Any = {"logged_model": logged, "run": source.source_run_id}
@@ -73,7 +73,7 @@ class Registry:
 
     # --- moving the alias --------------------------------------------------------------------------------------------
 
-    def promote(self, login: Login, model: str, version: str) -> Request:
+    def promote(self, who: Login | Person, model: str, version: str) -> Request:
         """Put the alias on an approved version; again, if somebody was killed doing it, or took it away in MLflow.
 
         Raises
@@ -83,7 +83,7 @@ class Registry:
         Voided
             If the artefact, the evidence or the signatures are not those that were approved.
         """
-        user = self._let_in(login)
+        user = self.approvals.entered(who, Action.PROMOTE_MODEL).user
         with self.approvals.alone():
             request = self._permitted(user, model, version, "promoted")
             last = self._last(model)
@@ -107,7 +107,7 @@ class Registry:
             user = logins[0].user
             return self._move(self._permitted(user, model, version, "promoted"), Act.DEPLOY, "promoted", user, reason)
 
-    def rollback(self, login: Login, model: str, reason: str, version: str | None = None) -> Request:
+    def rollback(self, who: Login | Person, model: str, reason: str, version: str | None = None) -> Request:
         """Put the alias back on a former champion: the one before, or the one that is named.
 
         Raises
@@ -115,7 +115,7 @@ class Registry:
         RequestRefused
             If there is none that may be used.
         """
-        user = self._let_in(login)
+        user = self.approvals.entered(who, Action.PROMOTE_MODEL).user
         with self.approvals.alone():
             last = self._last(model)
             if last and not last.done and last.what == "rolled_back" and version in (None, last.version):
@@ -126,9 +126,9 @@ class Registry:
                 self._permitted(user, model, target, "rolled_back"), Act.DEPLOY, "rolled_back", user, reason
             )
 
-    def retire(self, login: Login, model: str, version: str, reason: str) -> Request:
+    def retire(self, who: Login | Person, model: str, version: str, reason: str) -> Request:
         """Take a version out of use for good; if it is the champion, there is none then."""
-        user = self._let_in(login)
+        user = self.approvals.entered(who, Action.PROMOTE_MODEL).user
         with self.approvals.alone():
             last = self._last(model)
             request = self._store.latest(model, version)
@@ -177,7 +177,8 @@ class Registry:
             if seen not in known:
                 details: Any = {"alias": ALIAS, "version": now, "expected": wanted, "request": last and last.request}
                 about = f"model/{model}/{now or wanted}"
-                record(Event(type="training.model.alias_changed_outside", object=about, details=details))
+                type_ = "training.model.alias_changed_outside"
+                record(Event(type=type_, object=about, actor=SYSTEM, details=details))
                 self._store.add_outside(*seen)
             detail = f"{ALIAS} is {now or 'gone'}; through the registry it was {wanted or 'never set'}."
             yield Finding(model, now or "", "alias_changed_outside", detail)
@@ -200,11 +201,6 @@ class Registry:
                 yield Finding(request.model, request.version, "review_overdue", detail)
 
     # --- what all of them need ---------------------------------------------------------------------------------------
-
-    def _let_in(self, login: Login) -> str:
-        person = self.approvals.people.let_in(*login)
-        self.approvals.people.allow(person, Action.PROMOTE_MODEL)
-        return person.user
 
     def _permitted(self, user: str, model: str, version: str, what: str) -> Request:
         try:

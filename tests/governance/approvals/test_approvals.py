@@ -34,7 +34,7 @@ def _forge(home: Path, sql: str) -> None:
 
 def test_what_the_table_does_not_have_is_refused_by_name() -> None:
     assert after(State.DRAFT, Act.SUBMIT) is State.SUBMITTED
-    with pytest.raises(NotNow, match=r"is draft can't be done this to: approve. Possible is attach, submit"):
+    with pytest.raises(NotNow, match=r"is draft, so that this is not possible: approve. Possible is attach, submit"):
         after(State.DRAFT, Act.APPROVE)
     assert all(TABLE[state] == {} for state in (State.REJECTED, State.EXPIRED, State.VOIDED, State.RETIRED))
 

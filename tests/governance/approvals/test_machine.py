@@ -196,12 +196,12 @@ class Acts(RuleBasedStateMachine):
         known.emergency = True
         known.approvals.clear()
 
-    @rule(seldom=SELDOM)
+    @rule(seldom=st.booleans())
     def change_artefact(self, seldom: bool) -> None:
         if seldom:
             self.digest = "b" * 64 if self.digest == "a" * 64 else "a" * 64
 
-    @rule(kind=st.sampled_from(Kind), seldom=SELDOM)
+    @rule(kind=st.sampled_from(Kind), seldom=st.booleans())
     def spoil_evidence(self, kind: Kind, seldom: bool) -> None:
         if not seldom:
             return
@@ -224,7 +224,7 @@ class Acts(RuleBasedStateMachine):
         people.set_roles(people.let_in("root", PASSWORD), user, roles)
 
     @precondition(lambda self: self._now().state in OPEN)
-    @rule(state=st.sampled_from([State.APPROVED, State.DEPLOYED, State.EMERGENCY]), seldom=SELDOM)
+    @rule(state=st.sampled_from([State.APPROVED, State.DEPLOYED, State.EMERGENCY]), seldom=st.booleans())
     def use(self, state: State, seldom: bool) -> None:
         """Use the version, seldom also after somebody wrote into the store that it may be."""
         request = self._now()

@@ -18,8 +18,9 @@ from lakeward.governance.approvals.store import Done, Store
 from lakeward.governance.approvals.versions import Version
 from lakeward.governance.people.errors import NotAllowed
 from lakeward.governance.people.people import People
-from lakeward.governance.people.roles import MATRIX, Action
+from lakeward.governance.people.roles import Action
 from lakeward.governance.people.signatures import Meaning, sign
+from lakeward.governance.people.store import Person
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.settings import settings
@@ -60,18 +61,31 @@ class Approvals:
         with exclusive(self._folder / "approvals.lock"):
             yield
 
-    def change_policy(self, login: Login, policy: Policy) -> None:
+    def change_policy(self, who: Login | Person, policy: Policy) -> None:
         """Put a policy in force for what is drafted from now on; what was drafted before keeps its own."""
-        person = self.people.let_in(*login)
-        self.people.allow(person, Action.CHANGE_POLICY)
+        person = self.entered(who, Action.CHANGE_POLICY)
         with self.alone():
             details: Any = {"before": self.store.policy().sha256, "policy": policy.model_dump(mode="json")}
             record(Event(type=witness.CHANGED, object=f"policy/{policy.sha256}", actor=person.user, details=details))
             self.store.add_policy(policy, person.user, self.people.now())
 
+    def entered(self, who: Login | Person, action: Action) -> Person:
+        """Let somebody in, who may be in already, as by a token, and may do something.
+
+        Raises
+        ------
+        NotLetIn
+            If they are not who they say.
+        NotAllowed
+            If their roles don't include it.
+        """
+        person = who if isinstance(who, Person) else self.people.let_in(*who)
+        self.people.allow(person, action)
+        return person
+
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    def draft(self, login: Login, model: str, version: str, risk: Risk) -> Request:
+    def draft(self, who: Login | Person, model: str, version: str, risk: Risk) -> Request:
         """Begin a request about a version, under the policy in force.
 
         Raises
@@ -81,18 +95,15 @@ class Approvals:
         NotNow
             If there is a request about it that is open.
         """
-        person = self.people.let_in(*login)
-        self.people.allow(person, Action.SUBMIT_MODEL)
+        person = self.entered(who, Action.SUBMIT_MODEL)
         with self.alone():
             if known := self._open(model, version):
                 raise NotNow(f"There is a request about {model} {version} already, {known.state}: {known.id}.")
             return self._add(self._new(person.user, model, version, risk))
 
-    def attach(self, login: Login, model: str, version: str, kind: Kind, file: Path) -> Request:
+    def attach(self, who: Login | Person, model: str, version: str, kind: Kind, file: Path) -> Request:
         """Attach evidence; approvals that were given without it are void then."""
-        person = self.people.let_in(*login)
-        reviews = person.roles & MATRIX[Action.REVIEW_MODEL]
-        self.people.allow(person, Action.REVIEW_MODEL if reviews else Action.SUBMIT_MODEL)
+        person = self.entered(who, Action.ATTACH_EVIDENCE)
         with self.alone():
             request, state = self._step(model, version, Act.ATTACH)
             sha256, size = self.evidence.add(file)
@@ -106,7 +117,7 @@ class Approvals:
             about = {"kind": kind.value, "sha256": sha256}
             return self.store.attach(request, attached, self._done(request, Act.ATTACH, state, person.user, **about))
 
-    def submit(self, login: Login, model: str, version: str) -> Request:
+    def submit(self, who: Login | Person, model: str, version: str) -> Request:
         """Submit a request, whose review must end within the days that the policy gives it.
 
         Raises
@@ -114,8 +125,7 @@ class Approvals:
         RequestRefused
             If evidence that the policy asks for is not attached.
         """
-        person = self.people.let_in(*login)
-        self.people.allow(person, Action.SUBMIT_MODEL)
+        person = self.entered(who, Action.SUBMIT_MODEL)
         with self.alone():
             request, state = self._step(model, version, Act.SUBMIT)
             self._as_it_was(request)
@@ -124,10 +134,9 @@ class Approvals:
             done = self._done(request, Act.SUBMIT, state, person.user)
             return self.store.done(request, done, due=due)
 
-    def withdraw(self, login: Login, model: str, version: str, reason: str) -> Request:
+    def withdraw(self, who: Login | Person, model: str, version: str, reason: str) -> Request:
         """Withdraw a request."""
-        person = self.people.let_in(*login)
-        self.people.allow(person, Action.SUBMIT_MODEL)
+        person = self.entered(who, Action.SUBMIT_MODEL)
         with self.alone():
             request, state = self._step(model, version, Act.WITHDRAW)
             self._tell("withdrawn", request, person.user, reason)

@@ -34,7 +34,7 @@ class Act(StrEnum):
     WITHDRAW = "withdraw"
     EXPIRE = "expire"
     EMERGENCY = "emergency"
-    DEPLOY = "deploy"
+    DEPLOY = "promote"
     VOID = "void"
     RETIRE = "retire"
 
@@ -81,6 +81,8 @@ TABLE: dict[State, dict[Act, State]] = {
     State.RETIRED: {},
 }
 
+_BY_ITSELF = (Act.EXPIRE, Act.VOID)
+
 OPEN = frozenset(state for state, acts in TABLE.items() if acts)
 """States that lead on; a version has at most one request in any of them."""
 
@@ -95,5 +97,5 @@ def after(state: State, act: Act) -> State:
     """
     if found := TABLE[state].get(act):
         return found
-    possible = ", ".join(TABLE[state]) or "nothing any more"
-    raise NotNow(f"A request that is {state} can't be done this to: {act}. Possible is {possible}.")
+    possible = ", ".join(it for it in TABLE[state] if it not in _BY_ITSELF) or "nothing any more"
+    raise NotNow(f"The request is {state}, so that this is not possible: {act}. Possible is {possible}.")

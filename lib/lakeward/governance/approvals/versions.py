@@ -1,6 +1,7 @@
 """What MLflow knows about a version of a model, and the digest of its artefact; nothing is changed there."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,8 @@ def client_here() -> "MlflowClient":
     """Return a client of the lakehouse's MLflow."""
     from mlflow import MlflowClient
 
+    # Else it tells on the way how it makes its store.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     return MlflowClient(tracking_uri(), registry_uri=tracking_uri())
 
 

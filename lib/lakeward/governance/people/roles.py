@@ -21,6 +21,7 @@ class Action(StrEnum):
     CONFIRM_PEOPLE = "people.confirm"
     CHANGE_POLICY = "policy.change"
     SUBMIT_MODEL = "model.submit"
+    ATTACH_EVIDENCE = "model.attach"
     REVIEW_MODEL = "model.review"
     APPROVE_MODEL = "model.approve"
     PROMOTE_MODEL = "model.promote"
@@ -34,6 +35,15 @@ MATRIX: dict[Action, frozenset[Role]] = {
     Action.CONFIRM_PEOPLE: frozenset({Role.ADMINISTRATOR, Role.COMPLIANCE_OFFICER}),
     Action.CHANGE_POLICY: frozenset({Role.COMPLIANCE_OFFICER, Role.QUALITY_MANAGER}),
     Action.SUBMIT_MODEL: frozenset({Role.DATA_SCIENTIST, Role.ML_ENGINEER}),
+    Action.ATTACH_EVIDENCE: frozenset(
+        {
+            Role.DATA_SCIENTIST,
+            Role.ML_ENGINEER,
+            Role.CLINICAL_REVIEWER,
+            Role.QUALITY_MANAGER,
+            Role.COMPLIANCE_OFFICER,
+        }
+    ),
     Action.REVIEW_MODEL: frozenset({Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER, Role.COMPLIANCE_OFFICER}),
     Action.APPROVE_MODEL: frozenset({Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER, Role.COMPLIANCE_OFFICER}),
     Action.PROMOTE_MODEL: frozenset({Role.ML_ENGINEER}),
