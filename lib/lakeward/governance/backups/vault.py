@@ -42,6 +42,7 @@ class Vault:
         self.url = url
         self._root = root.rstrip("/")
         self._folder = Path(root) if "file" in protocols else None
+        self._named = set[str]()
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file, in place of what was there, whole or not at all."""
@@ -50,6 +51,7 @@ class Vault:
                 self._fs.pipe_file(f"{self._root}/{path}", data)
             else:
                 self._finished(self._folder, path, data).replace(self._folder / path)
+                self._named.update(map(str, (self._folder / path).parents[: path.count("/") + 1]))
 
     def put_new(self, path: str, data: bytes) -> None:
         """Write a file that must not be there yet.
@@ -109,8 +111,14 @@ class Vault:
 
     def flush(self) -> None:
         """Return when a power cut can't undo what was written."""
-        if self._folder:
-            os.sync()  # the files are on the disk already; their names, too, from here on
+        # The files are on the disk already; their names, too, from here on.
+        for folder in sorted(self._named):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self._named.clear()
 
     def _create(self, path: str, data: bytes) -> None:
         try:
