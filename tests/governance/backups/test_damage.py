@@ -14,6 +14,7 @@ from backed_up import Lakehouse
 from lakeward.governance.backups.create import create
 from lakeward.governance.backups.errors import BackupDamaged, WrongKey
 from lakeward.governance.backups.examination import faults
+from lakeward.governance.backups.keeping import remove_old
 from lakeward.governance.backups.restore import restore
 from lakeward.governance.backups.sealing import backup_keys
 from lakeward.governance.backups.vault import chunk_path
@@ -42,7 +43,8 @@ def test_a_flipped_bit_anywhere_is_found(lakehouse: Lakehouse, place: float, bit
 
 def test_what_was_mended_is_found_whole(lakehouse: Lakehouse) -> None:
     [item] = [it for it in create().manifest.items if it.path == "governance/evidence/ab12"]
-    file = lakehouse.place / chunk_path(backup_keys().id, backup_keys().name(bytes.fromhex(item.digests[0])))
+    keys = backup_keys().now
+    file = lakehouse.place / chunk_path(keys.id, keys.name(bytes.fromhex(item.digests[0])))
     file.write_bytes(file.read_bytes()[:-1])
     damaged = verify().findings
     assert "Remove that file" in damaged[0].detail
@@ -135,8 +137,14 @@ def test_the_wrong_key_is_told_from_damage(
         restore("newest", tmp_path / "back")
     # With a new key everything is sent anew, and the backups before stay readable with theirs.
     create()
-    assert verify(1).findings
+    assert "was made with the key" in verify().findings[0].detail
     restore("newest", tmp_path / "back")
+    monkeypatch.setenv("LAKEWARD_BACKUP_KEY_BEFORE", "5a" * 32)
+    assert verify().ok
+    chunks = len(lakehouse.files("chunks"))
+    assert remove_old(lakehouse.at(200))[0]
+    assert len(lakehouse.files("chunks")) < chunks
+    assert verify().ok
 
 
 def test_nothing_is_left_of_a_restore_that_failed(lakehouse: Lakehouse, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_object_storage_is_a_place_too(lakehouse: Lakehouse, s3: s3fs.S3FileSyst
 
 
 def test_only_places_where_a_write_is_whole_or_nothing_are_taken(lakehouse: Lakehouse) -> None:
-    for url in ("memory://x", "no-such-protocol://x"):
+    for url in ("memory://x", "no-such-protocol://x", str(lakehouse.home / "backups")):
         with pytest.raises(ConfigurationError, match=url):
             Vault(url)
 

@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from backed_up import Lakehouse, numbers
 from lakeward.governance.backups.create import create
-from lakeward.governance.backups.errors import Changed, NoSuchBackup
+from lakeward.governance.backups.errors import Changed, NoSuchBackup, NotCopied
 from lakeward.governance.backups.known import known
 from lakeward.governance.backups.restore import restore
 from lakeward.governance.backups.verify import verify
@@ -136,6 +136,12 @@ def test_a_table_that_lacks_a_file_is_not_backed_up_in_silence(lakehouse: Lakeho
         last = told_by(view.select(Wanted(types=["governance.backup.failed"]))[-1])
     assert last
     assert last["outcome"] == "failure"
+
+
+def test_a_database_that_cannot_be_copied_is_named(lakehouse: Lakehouse) -> None:
+    (lakehouse.home / "mlflow" / "mlflow.db").write_bytes(b"SQLite format 3\0" + bytes(100))
+    with pytest.raises(NotCopied, match=r"mlflow\.db can't be copied"):
+        create()
 
 
 def test_a_link_is_refused_since_what_it_leads_to_would_be_missing(lakehouse: Lakehouse, tmp_path: Path) -> None:

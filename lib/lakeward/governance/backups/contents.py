@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lakeward.governance.backups.delta import LOG, fixed
+from lakeward.governance.backups.errors import NotCopied
 from lakeward.governance.backups.manifest import TableState
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.sink import trail_here
@@ -68,6 +69,8 @@ def contents(home: Path) -> Iterator[Contents]:
         If it holds a link: what it leads to would be missing where the backup is restored.
     Changed
         If a table's files were removed meanwhile.
+    NotCopied
+        If a database can't be read, or the disk has no room for its copy.
     """
     scratch = home / _SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed
@@ -146,9 +149,12 @@ def _copied(file: Path, to: Path) -> Path:
     """Copy a database as it is at one moment, while others write to it."""
     to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     address = f"{file.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=60)) as source, closing(sqlite3.connect(to)) as copy:
-        copy.execute("PRAGMA synchronous = OFF")
-        source.backup(copy)
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=60)) as source, closing(sqlite3.connect(to)) as copy:
+            copy.execute("PRAGMA synchronous = OFF")
+            source.backup(copy)
+    except sqlite3.Error as error:
+        raise NotCopied(f"The database {file} can't be copied: {error}.") from None
     to.chmod(file.stat().st_mode & 0o7777)
     return to
 

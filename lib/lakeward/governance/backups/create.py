@@ -8,17 +8,18 @@ from threading import Lock
 from typing import NamedTuple
 
 from lakeward.governance.backups.contents import Source, contents
-from lakeward.governance.backups.errors import BackupDamaged, Changed, WrongKey
+from lakeward.governance.backups.errors import BackupDamaged, Changed, NotCopied, WrongKey
 from lakeward.governance.backups.known import CREATED, FAILED, Known, continues, known
 from lakeward.governance.backups.lease import Lease, leased
 from lakeward.governance.backups.manifest import Item, Link, Manifest, new_id, now
 from lakeward.governance.backups.parallel import each
-from lakeward.governance.backups.sealing import CHUNK, Keys, backup_keys
+from lakeward.governance.backups.restore import opened
+from lakeward.governance.backups.sealing import CHUNK, Keyring, Keys, backup_keys
 from lakeward.governance.backups.vault import CHUNKS, MANIFESTS, PENDING, Vault, chunk_path, vault
 from lakeward.workspace.errors import ConfigurationError, EventNotRecorded, LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.progress import progress
-from lakeward.workspace.settings import settings
+from lakeward.workspace.settings import on_databricks, settings
 
 _TRIES = 3
 
@@ -47,12 +48,14 @@ def create(clock: Callable[[], datetime] = now) -> Made:
     ConfigurationError
         If the place holds the backups of another lakehouse.
     """
-    place, keys = vault(), backup_keys()
+    place, ring = vault(), backup_keys()
+    if on_databricks():
+        raise ConfigurationError("On Databricks the tables are Unity Catalog's, which are not backed up from here.")
     if not settings().home.is_dir():
         raise ConfigurationError(f"There is no lakehouse in {settings().home} yet.")
     with leased(place) as lease:
         try:
-            return _made(place, keys, lease, clock)
+            return _made(place, ring, lease, clock)
         except EventNotRecorded:
             raise
         except LakewardError as error:
@@ -60,13 +63,13 @@ def create(clock: Callable[[], datetime] = now) -> Made:
             raise
 
 
-def _made(place: Vault, keys: Keys, lease: Lease, clock: Callable[[], datetime]) -> Made:
+def _made(place: Vault, ring: Keyring, lease: Lease, clock: Callable[[], datetime]) -> Made:
     place.begin()
     so_far = known()
     _finish(place, so_far)
     ids = place.names(MANIFESTS)
-    link, before = _before(place, keys, ids[-1], so_far) if ids else (None, None)
-    sender = _Sender(place, keys, lease, before)
+    link, before = _before(place, ring, ids[-1], so_far) if ids else (None, None)
+    sender = _Sender(place, ring.now, lease, before)
     for tries in range(_TRIES):
         id_ = new_id(clock(), link.id if link else None)
         try:
@@ -78,14 +81,14 @@ def _made(place: Vault, keys: Keys, lease: Lease, clock: Callable[[], datetime])
         else:
             break
     fixed = (found.head, found.tables, found.databases, found.folders)
-    return _published(place, keys, Manifest(id_, link, *fixed, sender.sent, items))
+    return _published(place, ring.now, Manifest(id_, ring.now.id, link, *fixed, sender.sent, items))
 
 
-def _before(place: Vault, keys: Keys, id_: str, so_far: Known) -> tuple[Link, Manifest | None]:
+def _before(place: Vault, ring: Keyring, id_: str, so_far: Known) -> tuple[Link, Manifest | None]:
     """Return the newest backup, with its manifest if it can be read: what is wrong with it, verification tells."""
     sealed = place.get(f"{MANIFESTS}/{id_}")
     try:
-        manifest = Manifest.parse(keys.open_manifest(id_, sealed))
+        manifest = opened(ring, id_, sealed)
     except (WrongKey, BackupDamaged):
         manifest = None
     if id_ not in so_far.created and not (manifest and continues(manifest)):
@@ -152,6 +155,8 @@ class _Sender:
             if source.lasting:
                 raise Changed(f"{source.file} was removed while it was to be backed up. Try again.") from None
             return None
+        except OSError as error:
+            raise NotCopied(f"{source.file} can't be read: {error.strerror}.") from None
 
     def _item(self, path: str, file: Path) -> Item:
         self._lease.renew()

@@ -1,20 +1,18 @@
 """A drill: back up, restore into a scratch copy, lose a part of that, bring it back; how long each takes."""
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from lakeward.governance.backups.create import create
 from lakeward.governance.backups.errors import NoSuchBackup
 from lakeward.governance.backups.examination import faults
 from lakeward.governance.backups.manifest import Manifest, moment
-from lakeward.governance.backups.restore import restore
+from lakeward.governance.backups.restore import restore, scratch
 
 _EVENTS = "events"
 
@@ -83,8 +81,8 @@ def drill(part: str = "") -> Drill:
     manifest = create().manifest
     done = Drill(manifest, steps=[Step(_BACK_UP, time.monotonic() - start)])
     done.lost = part or max(manifest.tables, key=lambda it: it.rows).name if manifest.tables else _EVENTS
-    with tempfile.TemporaryDirectory(prefix="lakeward-") as name:
-        copy, alone = Path(name) / "copy", Path(name) / "part"
+    with scratch("drill") as folder:
+        copy, alone = folder / "copy", folder / "part"
         done.timed(_WHOLE, lambda: restore(manifest.id, copy))
         done.wrong += done.timed(_LOOK, lambda: list(faults(manifest, copy)))
         path = next((it.path for it in manifest.tables if it.name == done.lost), done.lost)

@@ -15,6 +15,10 @@ class NoSuchBackup(ConfigurationError):
     """There is no backup of that name, or it holds nothing of the kind."""
 
 
+class NotCopied(LakewardError):
+    """What is to be backed up can't be read."""
+
+
 class Changed(LakewardError):
     """What was to be backed up was removed meanwhile."""
 

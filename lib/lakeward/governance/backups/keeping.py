@@ -35,17 +35,17 @@ def remove_old(clock: Callable[[], datetime] = now) -> tuple[list[str], int]:
     Busy
         If a backup is being made.
     """
-    place, keys = vault(), backup_keys()
+    place, ring = vault(), backup_keys()
     with leased(place) as lease:
         old = due(clock)
         _not_held()
         for id_ in old:
             record(Event(type=REMOVED, object=f"backup/{id_}", details={"days": settings().backup_days}))
             place.remove(f"{MANIFESTS}/{id_}")
-        gone = sorted(set(place.names(f"{CHUNKS}/{keys.id}")) - _needed(place, keys))
-        for name in gone:
+        gone = [path for keys in ring.all for path in _not_needed(place, keys)]
+        for path in gone:
             lease.renew()
-            place.remove(chunk_path(keys.id, name))
+            place.remove(path)
     return old, len(gone)
 
 
@@ -56,11 +56,11 @@ def _not_held() -> None:
         raise Kept(f"A legal hold is in force: {', '.join(names)}. No backup was removed.")
 
 
-def _needed(place: Vault, keys: Keys) -> set[str]:
-    found = set[str]()
+def _not_needed(place: Vault, keys: Keys) -> list[str]:
+    needed = set[str]()
     for id_ in place.names(MANIFESTS):
         sealed = place.get(f"{MANIFESTS}/{id_}")
         if key_of(id_, sealed) == keys.id:
             manifest = Manifest.parse(keys.open_manifest(id_, sealed))
-            found.update(keys.name(digest) for digest, _ in manifest.digests())
-    return found
+            needed.update(keys.name(digest) for digest, _ in manifest.digests())
+    return [chunk_path(keys.id, it) for it in place.names(f"{CHUNKS}/{keys.id}") if it not in needed]

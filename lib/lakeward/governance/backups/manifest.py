@@ -69,6 +69,8 @@ class Manifest:
     ----------
     id : str
         When it was begun, as ``20261123T121314Z``.
+    key : str
+        Id of the key that it was made with.
     previous : Link or None
         The backup before.
     head : str
@@ -82,6 +84,7 @@ class Manifest:
     """
 
     id: str
+    key: str
     previous: Link | None
     head: str
     tables: list[TableState]

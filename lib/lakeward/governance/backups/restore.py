@@ -3,7 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -13,7 +14,7 @@ from lakeward.governance.backups.errors import BackupDamaged, NoSuchBackup
 from lakeward.governance.backups.known import FAILED
 from lakeward.governance.backups.manifest import Item, Manifest
 from lakeward.governance.backups.parallel import each
-from lakeward.governance.backups.sealing import Keys, backup_keys
+from lakeward.governance.backups.sealing import Keyring, Keys, backup_keys, key_of
 from lakeward.governance.backups.vault import MANIFESTS, Vault, chunk_path, vault
 from lakeward.governance.trail.catalogue import Kind
 from lakeward.governance.trail.entries import stamp
@@ -22,7 +23,9 @@ from lakeward.governance.trail.sink import trail_here
 from lakeward.governance.trail.store import Wanted
 from lakeward.workspace.errors import ConfigurationError, LakewardError, StorageFull
 from lakeward.workspace.events import Event, record
+from lakeward.workspace.locks import exclusive
 from lakeward.workspace.progress import progress
+from lakeward.workspace.settings import settings
 
 RESTORED = "governance.backup.restored"
 NEWEST = "newest"
@@ -54,18 +57,18 @@ def restore(id_: str, to: Path, only: Sequence[str] = ()) -> Manifest:
     BackupDamaged
         If a chunk is not as it was written; nothing is restored then.
     """
-    place, keys = vault(), backup_keys()
+    place, ring = vault(), backup_keys()
     target = to.expanduser().absolute()
     if target.exists():
         raise ConfigurationError(f"{target} exists, and nothing is ever restored over something. Name a new folder.")
-    manifest, digest = read(place, keys, id_)
+    manifest, digest = read(place, ring, id_)
     chosen = part(manifest, only)
     details = {"manifest": digest, "files": len(chosen.items), "bytes": chosen.size, "only": list(only)}
     record(Event(type=RESTORED, object=f"backup/{manifest.id}", details={**details, "to": str(target)}))
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        write(place, keys, chosen, unfinished)
+        write(place, ring, chosen, unfinished)
         os.sync()
         unfinished.rename(target)
     except LakewardError as error:
@@ -76,7 +79,7 @@ def restore(id_: str, to: Path, only: Sequence[str] = ()) -> Manifest:
     return chosen
 
 
-def read(place: Vault, keys: Keys, id_: str) -> tuple[Manifest, str]:
+def read(place: Vault, ring: Keyring, id_: str) -> tuple[Manifest, str]:
     """Return a backup's manifest, and the SHA-256 of it as it is sealed.
 
     Raises
@@ -91,7 +94,20 @@ def read(place: Vault, keys: Keys, id_: str) -> tuple[Manifest, str]:
     if name not in ids:
         raise NoSuchBackup(f"There is no backup {id_} in {place.url}; there are {len(ids)}. Run: lakeward backup list")
     sealed = place.get(f"{MANIFESTS}/{name}")
-    return Manifest.parse(keys.open_manifest(name, sealed)), sha256(sealed).hexdigest()
+    return opened(ring, name, sealed), sha256(sealed).hexdigest()
+
+
+def opened(ring: Keyring, id_: str, sealed: bytes) -> Manifest:
+    """Open a sealed manifest with the key that it was sealed with.
+
+    Raises
+    ------
+    WrongKey
+        If that is not there.
+    BackupDamaged
+        If it is not as it was sealed.
+    """
+    return Manifest.parse(ring.named(key_of(id_, sealed)).open_manifest(id_, sealed))
 
 
 def part(manifest: Manifest, only: Sequence[str]) -> Manifest:
@@ -129,9 +145,31 @@ def fail(path: str, error: BackupDamaged) -> None:
     raise BackupDamaged(f"{path}: {error} Nothing was restored.") from error
 
 
+@contextmanager
+def scratch(purpose: str) -> Iterator[Path]:
+    """Give a folder for what is restored for a while only; what a process left there that was killed is removed first.
+
+    It is in the lakehouse, so that patients' data lies nowhere else.
+
+    Raises
+    ------
+    Busy
+        If another process uses it.
+    """
+    home = settings().home
+    folder = home / f".{purpose}"
+    with exclusive(home / ".locks" / f"{purpose}.lock", wait_s=0):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def write(
     place: Vault,
-    keys: Keys,
+    ring: Keyring,
     manifest: Manifest,
     folder: Path,
     damaged: Callable[[str, BackupDamaged], None] = fail,
@@ -152,6 +190,8 @@ def write(
     """
     if shutil.disk_usage(folder).free < manifest.size:
         raise StorageFull(f"{folder.parent} has not the {manifest.size:,} bytes of room that the backup needs.")
+
+    keys = ring.named(manifest.key)
 
     def one(item: Item) -> None:
         file = folder / _inside(item.path)
@@ -194,8 +234,8 @@ def manifests() -> list[Manifest]:
     WrongKey
         If one was made with another key.
     """
-    place, keys = vault(), backup_keys()
-    return [read(place, keys, id_)[0] for id_ in place.names(MANIFESTS)]
+    place, ring = vault(), backup_keys()
+    return [read(place, ring, id_)[0] for id_ in place.names(MANIFESTS)]
 
 
 def erasures_since(at: datetime) -> int:

@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lakeward.governance.backups.errors import BackupDamaged, WrongKey
+from lakeward.workspace.errors import MissingSecret
 from lakeward.workspace.secrets import secret_key
 
-SECRET = "backup_key"  # noqa: S105 - its name
+SECRET, BEFORE = "backup_key", "backup_key_before"
 CHUNK = 4 << 20
 """Bytes of a chunk; the last one of a file may have fewer."""
 
@@ -86,16 +87,9 @@ class Keys:
 
         Raises
         ------
-        WrongKey
-            If it was sealed with another key.
         BackupDamaged
             If it is not as it was sealed.
         """
-        if (theirs := key_of(id_, sealed)) != self.id:
-            raise WrongKey(
-                f"The backup {id_} was made with the key {theirs}; the secret {SECRET} is the key {self.id}. "
-                "Give the one that it was made with."
-            )
         header, rest = sealed[: len(_MAGIC) + 2 * _ID + 1], sealed[len(_MAGIC) + 2 * _ID + 1 :]
         try:
             packed = self._manifests.decrypt(rest[:_NONCE], rest[_NONCE:], header + id_.encode())
@@ -105,9 +99,35 @@ class Keys:
         return text
 
 
-def backup_keys() -> Keys:
-    """Return the keys from the secret ``backup_key``."""
-    return Keys.of(secret_key(SECRET))
+class Keyring:
+    """The keys that are there; the first is the one that backups are made with now."""
+
+    def __init__(self, *keys: Keys) -> None:
+        self.now, self.all = keys[0], keys
+
+    def named(self, id_: str) -> Keys:
+        """Return the keys of an id.
+
+        Raises
+        ------
+        WrongKey
+            If they are not there.
+        """
+        for keys in self.all:
+            if keys.id == id_:
+                return keys
+        raise WrongKey(
+            f"This was made with the key {id_}; the secret {SECRET} is the key {self.now.id}. Give the one that it was "
+            f"made with, as {SECRET} or as {BEFORE}."
+        )
+
+
+def backup_keys() -> Keyring:
+    """Return the keys from the secret ``backup_key``, and from ``backup_key_before`` where that was replaced."""
+    try:
+        return Keyring(Keys.of(secret_key(SECRET)), Keys.of(secret_key(BEFORE)))
+    except MissingSecret:
+        return Keyring(Keys.of(secret_key(SECRET)))
 
 
 def key_of(id_: str, sealed: bytes) -> str:

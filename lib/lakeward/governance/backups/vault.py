@@ -42,6 +42,8 @@ class Vault:
         self.url = url
         self._root = root.rstrip("/")
         self._folder = Path(root) if "file" in protocols else None
+        if self._folder and self._folder.resolve().is_relative_to(settings().home.resolve()):
+            raise ConfigurationError(f"{url} is in the lakehouse, and would be lost with it. Set another place.")
         self._named = set[str]()
 
     def put(self, path: str, data: bytes) -> None:

@@ -1,22 +1,23 @@
 """Verification: each day has a backup, each backup is as it was recorded, and the newest can be restored."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 
 from lakeward.governance.backups.errors import BackupDamaged, WrongKey
 from lakeward.governance.backups.examination import faults
 from lakeward.governance.backups.known import FAILED, Known, known
 from lakeward.governance.backups.manifest import Manifest, moment, now
 from lakeward.governance.backups.parallel import each
-from lakeward.governance.backups.restore import write
-from lakeward.governance.backups.sealing import Keys, backup_keys
+from lakeward.governance.backups.restore import opened, scratch, write
+from lakeward.governance.backups.sealing import Keyring, backup_keys
 from lakeward.governance.backups.vault import MANIFESTS, Vault, chunk_path, vault
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.progress import progress
+
+_Chunk = tuple[str, bytes, int]
+"""A key's id, the digest, the size."""
 
 VERIFIED = "governance.backup.verified"
 _MOST = 5
@@ -68,18 +69,18 @@ def verify(days: int = 7, clock: Callable[[], datetime] = now) -> Verified:
     PlaceFails
         If the place of backups can't be read.
     """
-    place, keys, so_far = vault(), backup_keys(), known()
+    place, ring, so_far = vault(), backup_keys(), known()
     today = clock().date()
     done = Verified(today - timedelta(days=days - 1), today)
     every = place.names(MANIFESTS)
     ids = [id_ for id_ in every if moment(id_).date() >= done.since]
     done.findings += _missing(done, ids, so_far)
-    manifests = [it for id_ in ids if (it := _manifest(place, keys, id_, so_far, done.findings))]
+    manifests = [it for id_ in ids if (it := _manifest(place, ring, id_, so_far, done.findings))]
     done.backups = [it.id for it in manifests]
     done.findings += _chain(manifests, {*every, *so_far.removed})
     if manifests:
-        _read(place, keys, manifests, done)
-        _restore(place, keys, manifests[-1], done)
+        _read(place, ring, manifests, done)
+        _restore(place, ring, manifests[-1], done)
     _tell(done)
     return done
 
@@ -97,13 +98,13 @@ def _missing(done: Verified, ids: Iterable[str], so_far: Known) -> Iterator[Find
             yield Finding(id_, "The audit trail tells that it was made, but it is not there.")
 
 
-def _manifest(place: Vault, keys: Keys, id_: str, so_far: Known, findings: list[Finding]) -> Manifest | None:
+def _manifest(place: Vault, ring: Keyring, id_: str, so_far: Known, findings: list[Finding]) -> Manifest | None:
     try:
         sealed = place.get(f"{MANIFESTS}/{id_}")
         if so_far.vouched.get(id_) != sha256(sealed).hexdigest():
             told = "is not the one that the audit trail tells of" if id_ in so_far.vouched else "is in no event"
             findings.append(Finding(id_, f"Its manifest {told}."))
-        return Manifest.parse(keys.open_manifest(id_, sealed))
+        return opened(ring, id_, sealed)
     except (BackupDamaged, WrongKey) as error:
         findings.append(Finding(id_, str(error)))
         return None
@@ -117,18 +118,22 @@ def _chain(manifests: Iterable[Manifest], accounted: set[str]) -> Iterator[Findi
             yield Finding(one.id, gone)
 
 
-def _read(place: Vault, keys: Keys, manifests: Sequence[Manifest], done: Verified) -> None:
+def _read(place: Vault, ring: Keyring, manifests: Sequence[Manifest], done: Verified) -> None:
     """Read what the newest backup shares with none before: that is read once it is restored."""
-    newest = set(manifests[-1].digests())
-    older: dict[tuple[bytes, int], tuple[str, str]] = {}
-    for manifest in manifests[:-1]:
-        older |= {it: (manifest.id, item.path) for item in manifest.items for it in item.chunks() if it not in newest}
+    older: dict[_Chunk, tuple[str, str]] = {}
+    for manifest in manifests:
+        chunks = {(manifest.key, *it): (manifest.id, item.path) for item in manifest.items for it in item.chunks()}
+        older |= chunks
+    for chunk in chunks:
+        del older[chunk]
     damaged = list[Finding]()
 
-    def one(chunk: tuple[bytes, int]) -> None:
-        name = keys.name(chunk[0])
+    def one(chunk: _Chunk) -> None:
+        key, digest, size = chunk
+        keys = ring.named(key)
+        name = keys.name(digest)
         try:
-            keys.open(name, place.get(chunk_path(keys.id, name)), *chunk)
+            keys.open(name, place.get(chunk_path(key, name)), digest, size)
         except BackupDamaged as error:
             id_, path = older[chunk]
             damaged.append(_damaged(id_, path, error))
@@ -137,7 +142,7 @@ def _read(place: Vault, keys: Keys, manifests: Sequence[Manifest], done: Verifie
         for _ in each(one, older):
             bar.advance()
     done.findings += damaged
-    done.bytes = sum(size for _, size in older)
+    done.bytes = sum(size for _, _, size in older)
 
 
 def _damaged(id_: str, path: str, error: BackupDamaged) -> Finding:
@@ -145,15 +150,14 @@ def _damaged(id_: str, path: str, error: BackupDamaged) -> Finding:
     return Finding(id_, f"{path}: {error} {cure}")
 
 
-def _restore(place: Vault, keys: Keys, manifest: Manifest, done: Verified) -> None:
+def _restore(place: Vault, ring: Keyring, manifest: Manifest, done: Verified) -> None:
     """Restore a backup into a scratch place, and look at what it holds."""
     done.restored, done.files = manifest.id, len(manifest.items)
     done.tables, done.databases = len(manifest.tables), len(manifest.databases)
     done.bytes += manifest.size
     damaged = list[Finding]()
-    with tempfile.TemporaryDirectory(prefix="lakeward-") as name:
-        folder = Path(name)
-        write(place, keys, manifest, folder, lambda path, error: damaged.append(_damaged(manifest.id, path, error)))
+    with scratch("verify") as folder:
+        write(place, ring, manifest, folder, lambda path, error: damaged.append(_damaged(manifest.id, path, error)))
         found = damaged or [Finding(manifest.id, detail) for detail in faults(manifest, folder)]
     done.findings += found
 
