@@ -96,8 +96,8 @@ def verify(
 ) -> None:
     """Verify that each day has its backup, that each is as it was recorded, and that the newest can be restored.
 
-    It is restored into a scratch place in the lakehouse: tables are opened and their rows counted, databases checked, the audit
-    trail verified against the anchored heads. Ends with 1 at a finding.
+    It is restored into a scratch place in the lakehouse: tables are opened and their rows counted, databases checked,
+    the audit trail verified against the anchored heads. Ends with 1 at a finding.
 
     Example: lakeward backup verify --last-7-days
     """
