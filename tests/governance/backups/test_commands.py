@@ -79,9 +79,11 @@ def test_the_drill_shows_a_loss_and_the_way_back(lakehouse: Lakehouse, tmp_path:
     assert "RTO: " in ran
 
 
-def test_the_job_backs_up_each_day_and_removes_only_after_that() -> None:
+def test_the_job_backs_up_each_day_and_removes_only_after_that(lakehouse: Lakehouse, run: Run) -> None:
     job = load(ROOT / "jobs", "dev").jobs["governance_backup"]
     assert [(task.task_key, [it.task_key for it in task.depends_on]) for task in job.tasks] == [
         ("drill", []),
         ("remove_old", ["drill"]),
     ]
+    assert job.tasks[1].python_wheel_task
+    assert run(*job.tasks[1].python_wheel_task.parameters[1:])[0] == 0

@@ -21,7 +21,7 @@ from lakeward.governance.backups.vault import chunk_path
 from lakeward.governance.backups.verify import Finding, verify
 from lakeward.governance.trail import anchors
 from lakeward.governance.trail.sink import trail_here
-from lakeward.workspace.errors import EventNotRecorded
+from lakeward.workspace.errors import ConfigurationError, EventNotRecorded
 
 Damage = Callable[[Lakehouse], None]
 
@@ -108,6 +108,7 @@ def test_damage_is_found_and_named(lakehouse: Lakehouse, damage: Damage, told: s
     create()
     assert verify().ok
     damage(lakehouse)
+    (lakehouse.place / "manifests" / "notes.txt").write_text("no backup")
     found = verify()
     assert not found.ok
     assert told in " ".join(it.detail for it in found.findings)
@@ -184,19 +185,18 @@ def test_the_restored_trail_is_held_against_the_heads_that_were_anchored(lakehou
     assert "anchored head" in verify().findings[0].detail
 
 
-def test_a_place_of_another_lakehouse_is_refused(
-    lakehouse: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_place_of_another_lakehouse_is_refused(lakehouse: Lakehouse) -> None:
     create()
     shutil.rmtree(lakehouse.home / "events")
     lakehouse.tell("another trail")
-    with pytest.raises(Exception, match="backups of another lakehouse"):
+    with pytest.raises(ConfigurationError, match="backups of another lakehouse"):
         create()
 
 
-def test_a_lakehouse_that_was_restored_goes_on(
-    lakehouse: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("events", [True, False])
+def test_a_lakehouse_that_was_restored_goes_on(lakehouse: Lakehouse, tmp_path: Path, events: bool) -> None:
+    if not events:
+        shutil.rmtree(lakehouse.home / "events")
     create()
     shutil.rmtree(lakehouse.home)
     restore("newest", tmp_path / "back")

@@ -9,6 +9,7 @@ import pytest
 
 from backed_up import Lakehouse
 from lakeward.governance.backups.create import create
+from lakeward.governance.backups.errors import BackupDamaged
 from lakeward.governance.backups.keeping import due, remove_old
 from lakeward.governance.backups.lease import Lease, leased
 from lakeward.governance.backups.restore import restore
@@ -36,6 +37,18 @@ def test_what_is_older_than_its_time_goes_with_what_only_it_needs(lakehouse: Lak
     assert verify(1, lakehouse.at(100)).ok
     restore(newer.id, tmp_path / "newer")
     assert remove_old(lakehouse.at(100)) == ([], 0)
+
+
+def test_no_chunk_goes_on_the_word_of_a_manifest_that_was_changed(lakehouse: Lakehouse) -> None:
+    made = create().manifest
+    create()
+    manifest = lakehouse.place / "manifests" / made.id
+    text = manifest.read_bytes()
+    manifest.write_bytes(text.replace(made.key.encode(), b"0" * 16))
+    chunks = lakehouse.files("chunks")
+    with pytest.raises(BackupDamaged):
+        remove_old()
+    assert lakehouse.files("chunks") == chunks
 
 
 def test_the_newest_stays_however_old_it_is(lakehouse: Lakehouse) -> None:

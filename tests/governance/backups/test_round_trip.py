@@ -1,10 +1,13 @@
 """What was backed up comes back: each table at a version that existed, each database whole, the trail verified."""
 
+import os
 import shutil
 import sqlite3
 import stat
 import threading
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,6 +62,17 @@ def test_only_what_is_new_is_sent_and_it_tells_nothing(lakehouse: Lakehouse) -> 
     assert verify().ok
 
 
+def test_a_file_that_is_as_it_was_is_not_read_and_one_that_only_looks_so_is(lakehouse: Lakehouse) -> None:
+    file = lakehouse.home / "governance" / "evidence" / "ab12"
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    create(lambda: long_ago)
+    times = file.stat()
+    file.write_text("METRICS")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    digest = sha256(b"METRICS").hexdigest()
+    assert [it.digests for it in create().manifest.items if it.path.endswith("ab12")] == [[digest]]
+
+
 def test_the_event_names_the_manifest(lakehouse: Lakehouse) -> None:
     made = create()
     assert known().created == {made.manifest.id: made.sha256}
@@ -72,6 +86,8 @@ def test_what_others_write_meanwhile_does_not_tear_it(lakehouse: Lakehouse, tmp_
         while not end.is_set():
             lakehouse.write("imaging.images", number)
             lakehouse.tell(f"cohort-{number}")
+            with (lakehouse.home / "log.txt").open("ab") as log:
+                log.write(bytes(3 << 20))
             number += 1
 
     writer = threading.Thread(target=busy)

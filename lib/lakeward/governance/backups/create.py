@@ -1,7 +1,7 @@
 """Making a backup: what the place has already is not sent again, and it counts once its manifest has its name."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -13,15 +13,18 @@ from lakeward.governance.backups.known import CREATED, FAILED, Known, continues,
 from lakeward.governance.backups.lease import Lease, leased
 from lakeward.governance.backups.manifest import Item, Link, Manifest, new_id, now
 from lakeward.governance.backups.parallel import each
-from lakeward.governance.backups.restore import opened
+from lakeward.governance.backups.restore import backups, opened
 from lakeward.governance.backups.sealing import CHUNK, Keyring, Keys, backup_keys
 from lakeward.governance.backups.vault import CHUNKS, MANIFESTS, PENDING, Vault, chunk_path, vault
+from lakeward.governance.trail.sink import trail_here
 from lakeward.workspace.errors import ConfigurationError, EventNotRecorded, LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.progress import progress
 from lakeward.workspace.settings import on_databricks, settings
 
 _TRIES = 3
+_TICK = timedelta(seconds=2)
+"""By so much an id may be ahead of the time, and a file system's clock behind it."""
 
 
 class Made(NamedTuple):
@@ -65,9 +68,10 @@ def create(clock: Callable[[], datetime] = now) -> Made:
 
 def _made(place: Vault, ring: Keyring, lease: Lease, clock: Callable[[], datetime]) -> Made:
     place.begin()
+    trail_here().append()  # opens it: a backup with no trail could not be told from another lakehouse's
     so_far = known()
     _finish(place, so_far)
-    ids = place.names(MANIFESTS)
+    ids = backups(place)
     link, before = _before(place, ring, ids[-1], so_far) if ids else (None, None)
     sender = _Sender(place, ring.now, lease, before)
     for tries in range(_TRIES):
@@ -136,6 +140,7 @@ class _Sender:
         self._place, self._keys, self._lease = place, keys, lease
         self._there = set(place.names(f"{CHUNKS}/{keys.id}"))
         self._before = {item.path: item for item in before.items} if before else {}
+        self._began = (before.at - _TICK).timestamp() * 1e9 if before else 0.0
         self._lock = Lock()
         self.sent = 0
 
@@ -163,14 +168,20 @@ class _Sender:
         stat = file.stat()
         now = Item(path, stat.st_size, stat.st_mode & 0o7777, (stat.st_mtime_ns, stat.st_ctime_ns), [])
         was = self._before.get(path)
-        if was and (was.size, was.changed) == (now.size, now.changed) and self._all_there(was):
+        if was and self._is_still(was, now) and self._all_there(was):
             return was
         size = 0
-        with file.open("rb", buffering=0) as opened:
-            while chunk := opened.read(CHUNK):
+        with file.open("rb") as source:
+            while chunk := source.read(CHUNK):
                 now.digests.append(self._send(chunk))
                 size += len(chunk)
+                if len(chunk) < CHUNK:
+                    break  # what is written to a log from here on belongs to the next backup
         return now._replace(size=size)
+
+    def _is_still(self, was: Item, now: Item) -> bool:
+        """Whether a file can't have changed: one that did right before it was read may have the same times still."""
+        return (was.size, was.mode, was.changed) == (now.size, now.mode, now.changed) and max(was.changed) < self._began
 
     def _all_there(self, item: Item) -> bool:
         return all(self._keys.name(digest) in self._there for digest, _ in item.chunks())

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from hashlib import sha256
 
-from lakeward.governance.backups.known import REMOVED
+from lakeward.governance.backups.errors import BackupDamaged
+from lakeward.governance.backups.known import REMOVED, known
 from lakeward.governance.backups.lease import leased
-from lakeward.governance.backups.manifest import Manifest, moment, now
-from lakeward.governance.backups.sealing import Keys, backup_keys, key_of
+from lakeward.governance.backups.manifest import moment, now
+from lakeward.governance.backups.restore import backups, opened
+from lakeward.governance.backups.sealing import Keyring, Keys, backup_keys, key_of
 from lakeward.governance.backups.vault import CHUNKS, MANIFESTS, Vault, chunk_path, vault
 from lakeward.governance.trail.errors import Kept
 from lakeward.governance.trail.keeping import holds
@@ -18,7 +21,7 @@ from lakeward.workspace.settings import settings
 def due(clock: Callable[[], datetime] = now) -> list[str]:
     """Return the backups whose time is over, less the newest of all."""
     first = clock() - timedelta(days=settings().backup_days)
-    return [id_ for id_ in vault().names(MANIFESTS)[:-1] if moment(id_) < first]
+    return [id_ for id_ in backups(vault())[:-1] if moment(id_) < first]
 
 
 def remove_old(clock: Callable[[], datetime] = now) -> tuple[list[str], int]:
@@ -31,7 +34,7 @@ def remove_old(clock: Callable[[], datetime] = now) -> tuple[list[str], int]:
     Kept
         If a legal hold keeps all events: what they tell of is kept, too.
     BackupDamaged
-        If a manifest that stays can't be read.
+        If a manifest that stays is not as it was recorded.
     Busy
         If a backup is being made.
     """
@@ -58,9 +61,14 @@ def _not_held() -> None:
 
 def _not_needed(place: Vault, keys: Keys) -> list[str]:
     needed = set[str]()
-    for id_ in place.names(MANIFESTS):
+    vouched = known().vouched
+    for id_ in backups(place):
         sealed = place.get(f"{MANIFESTS}/{id_}")
+        if vouched.get(id_) != sha256(sealed).hexdigest():
+            raise BackupDamaged(
+                f"The manifest of {id_} is not as it was recorded, so no chunk goes: lakeward backup verify"
+            )
         if key_of(id_, sealed) == keys.id:
-            manifest = Manifest.parse(keys.open_manifest(id_, sealed))
+            manifest = opened(Keyring(keys), id_, sealed)
             needed.update(keys.name(digest) for digest, _ in manifest.digests())
     return [chunk_path(keys.id, it) for it in place.names(f"{CHUNKS}/{keys.id}") if it not in needed]

@@ -140,5 +140,13 @@ def moment(id_: str) -> datetime:
     return datetime.strptime(id_, _ID).replace(tzinfo=UTC)
 
 
+def is_id(name: str) -> bool:
+    """Whether a name is that of a backup."""
+    try:
+        return moment(name).strftime(_ID) == name
+    except ValueError:
+        return False
+
+
 def _item(path: str, size: int, mode: int, changed: list[int], digests: list[str]) -> Item:
     return Item(path, size, mode, (changed[0], changed[1]), digests)

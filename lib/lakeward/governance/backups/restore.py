@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from lakeward.governance.backups.errors import BackupDamaged, NoSuchBackup
 from lakeward.governance.backups.known import FAILED
-from lakeward.governance.backups.manifest import Item, Manifest
+from lakeward.governance.backups.manifest import Item, Manifest, is_id
 from lakeward.governance.backups.parallel import each
 from lakeward.governance.backups.sealing import Keyring, Keys, backup_keys, key_of
 from lakeward.governance.backups.vault import MANIFESTS, Vault, chunk_path, vault
@@ -89,12 +89,17 @@ def read(place: Vault, ring: Keyring, id_: str) -> tuple[Manifest, str]:
     WrongKey
         If it was made with another key.
     """
-    ids = place.names(MANIFESTS)
+    ids = backups(place)
     name = ids[-1] if id_ == NEWEST and ids else id_
     if name not in ids:
         raise NoSuchBackup(f"There is no backup {id_} in {place.url}; there are {len(ids)}. Run: lakeward backup list")
     sealed = place.get(f"{MANIFESTS}/{name}")
     return opened(ring, name, sealed), sha256(sealed).hexdigest()
+
+
+def backups(place: Vault) -> list[str]:
+    """Return the ids of all backups, oldest first; files that somebody else put there are none."""
+    return [name for name in place.names(MANIFESTS) if is_id(name)]
 
 
 def opened(ring: Keyring, id_: str, sealed: bytes) -> Manifest:
@@ -235,7 +240,7 @@ def manifests() -> list[Manifest]:
         If one was made with another key.
     """
     place, ring = vault(), backup_keys()
-    return [read(place, ring, id_)[0] for id_ in place.names(MANIFESTS)]
+    return [read(place, ring, id_)[0] for id_ in backups(place)]
 
 
 def erasures_since(at: datetime) -> int:

@@ -10,9 +10,10 @@ from lakeward.governance.backups.examination import faults
 from lakeward.governance.backups.known import FAILED, Known, known
 from lakeward.governance.backups.manifest import Manifest, moment, now
 from lakeward.governance.backups.parallel import each
-from lakeward.governance.backups.restore import opened, scratch, write
+from lakeward.governance.backups.restore import backups, opened, scratch, write
 from lakeward.governance.backups.sealing import Keyring, backup_keys
 from lakeward.governance.backups.vault import MANIFESTS, Vault, chunk_path, vault
+from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.progress import progress
 
@@ -69,10 +70,19 @@ def verify(days: int = 7, clock: Callable[[], datetime] = now) -> Verified:
     PlaceFails
         If the place of backups can't be read.
     """
-    place, ring, so_far = vault(), backup_keys(), known()
     today = clock().date()
     done = Verified(today - timedelta(days=days - 1), today)
-    every = place.names(MANIFESTS)
+    try:
+        _look(done, vault(), backup_keys(), known())
+    except LakewardError as error:
+        record(Event(type=FAILED, object="backup", outcome="failure", reason=str(error)))
+        raise
+    _tell(done)
+    return done
+
+
+def _look(done: Verified, place: Vault, ring: Keyring, so_far: Known) -> None:
+    every = backups(place)
     ids = [id_ for id_ in every if moment(id_).date() >= done.since]
     done.findings += _missing(done, ids, so_far)
     manifests = [it for id_ in ids if (it := _manifest(place, ring, id_, so_far, done.findings))]
@@ -81,8 +91,6 @@ def verify(days: int = 7, clock: Callable[[], datetime] = now) -> Verified:
     if manifests:
         _read(place, ring, manifests, done)
         _restore(place, ring, manifests[-1], done)
-    _tell(done)
-    return done
 
 
 def _missing(done: Verified, ids: Iterable[str], so_far: Known) -> Iterator[Finding]:
