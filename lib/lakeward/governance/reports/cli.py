@@ -88,6 +88,67 @@ def check(file: Report, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+Name = Annotated[str, typer.Argument(help="The model, as MLflow has it.", metavar="NAME")]
+Version = Annotated[str, typer.Argument(help="Its version.")]
+Answers = Annotated[
+    Path | None, typer.Option(help="YAML with what people write; made, to be filled in, if it is not there.")
+]
+Draft = Annotated[bool, typer.Option("--draft", help="End with 0 also if something is missing.")]
+
+
+@app.command("model-card")
+def model_card(
+    name: Name, version: Version, output: Output, answers: Answers = None, draft: Draft = False, json: Json = False
+) -> None:
+    """Write the model card of a version; ends with 1 if something is missing, which it lists.
+
+    Example: lakeward report model-card lung-nodules 3 --answers card.yml --output card.pdf
+    """
+    _write("model_card", name, version, output, answers, draft, json)
+
+
+@app.command("annex-iv")
+def annex_iv(
+    name: Name, version: Version, output: Output, answers: Answers = None, draft: Draft = False, json: Json = False
+) -> None:
+    """Write a version's technical documentation under Annex IV of the EU AI Act; ends with 1 if something is missing.
+
+    Example: lakeward report annex-iv lung-nodules 3 --answers annex.yml --output annex.pdf
+    """
+    _write("annex_iv", name, version, output, answers, draft, json)
+
+
+@app.command()
+def pccp(
+    name: Name, version: Version, output: Output, answers: Answers = None, draft: Draft = False, json: Json = False
+) -> None:
+    """Write a version's predetermined change control plan, as FDA recommends; ends with 1 if something is missing.
+
+    Example: lakeward report pccp lung-nodules 3 --answers plan.yml --output plan.pdf
+    """
+    _write("pccp", name, version, output, answers, draft, json)
+
+
+def _write(kind: str, name: str, version: str, output: Path, answers: Path | None, draft: bool, json: bool) -> None:
+    from lakeward.governance.approvals.facts import facts_of
+    from lakeward.governance.reports import documents
+    from lakeward.governance.reports.writing import format_of, write
+
+    format_of(output)
+    which = documents.Kind(kind)
+    if answers and not answers.exists():
+        answers.write_text(documents.questions(which), encoding="utf-8")
+        typer.echo(f"{answers} is made, with the questions: fill it in, and give the command again.", err=True)
+    given = documents.answers(answers) if answers else {}
+    done = documents.written(which, facts_of(name, version), given, datetime.now(UTC))
+    write(done.document, output)
+    missing = [{"what": gap.what, "who": gap.item.who} for gap in done.missing]
+    lines = [f"{output} is written.", *(f"missing: {gap['what']} (from {gap['who']})" for gap in missing)]
+    print_either({"output": str(output), "missing": missing}, json, "\n".join(lines))
+    if missing and not draft:
+        raise typer.Exit(1)
+
+
 def _sign(file: Path, user: str) -> "Signature":
     from lakeward.governance.people.asking import ask_and_sign
     from lakeward.governance.people.people import People

@@ -1,0 +1,185 @@
+"""Documents about a model version: what is known is filled in, what is not is listed as missing, with who gives it."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from lakeward.governance.approvals.facts import Facts
+from lakeward.governance.reports.document import Block, Document, Section, Table, Text
+from lakeward.governance.reports.version_facts import FACTS
+from lakeward.workspace.errors import ConfigurationError
+
+MISSING = "missing"
+_COLUMNS, _WIDTHS = ("State", "What is asked for", "Who gives it"), (14, 56, 30)
+
+
+class Kind(StrEnum):
+    """Documents that there are; each has a file beside this module."""
+
+    MODEL_CARD = "model_card"
+    ANNEX_IV = "annex_iv"
+    PCCP = "pccp"
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Item(_Data):
+    """Something that a document must say: facts, a text that people write, or both; `who` gives it."""
+
+    id: str
+    title: str
+    who: str
+    facts: tuple[str, ...] = ()
+    ask: str = ""
+    optional: bool = False
+
+
+class Part(_Data):
+    """Items under a common heading."""
+
+    title: str
+    items: tuple[Item, ...]
+
+
+class Template(_Data):
+    """What a document asks for, and where that comes from."""
+
+    title: str
+    source: str
+    parts: tuple[Part, ...]
+
+    @property
+    def items(self) -> list[Item]:
+        """All items, in their order."""
+        return [item for part in self.parts for item in part.items]
+
+
+class Gap(NamedTuple):
+    """Something mandatory that is not there."""
+
+    item: Item
+    what: str
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """The gap as a row of a table."""
+        return MISSING, self.what, self.item.who
+
+
+class Written(NamedTuple):
+    """A document, and what it lacks."""
+
+    document: Document
+    missing: list[Gap]
+
+
+def template(kind: Kind) -> Template:
+    """Return what a document asks for."""
+    file = files("lakeward.governance.reports") / "documents" / f"{kind}.yml"
+    return Template.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def questions(kind: Kind) -> str:
+    """Return a YAML file with the questions that people answer, for them to fill in."""
+    lines = [f"# {template(kind).title}: write each answer after its name, or below after |. An empty one is missing."]
+    for item in template(kind).items:
+        if item.ask:
+            lines += ["", f"# {item.title}. {item.ask}", f"# From: {item.who}", f'{item.id}: ""']
+    return "\n".join(lines) + "\n"
+
+
+def answers(file: Path) -> dict[str, str]:
+    """Read the answers; one file may answer several documents.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not YAML of names and texts, or answers what no document asks.
+    """
+    try:
+        told = TypeAdapter(dict[str, str | None]).validate_python(
+            yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        )
+    except OSError as error:
+        raise ConfigurationError(f"{file} can't be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValidationError):
+        raise ConfigurationError(f"{file} is not YAML with a name and a text for each answer.") from None
+    known = {item.id for kind in Kind for item in template(kind).items if item.ask}
+    if unknown := sorted(set(told) - known):
+        raise ConfigurationError(f"{file} answers what is not asked: {', '.join(unknown)}.")
+    return {name: text.strip() for name, text in told.items() if text and text.strip()}
+
+
+def written(kind: Kind, facts: Facts, given: Mapping[str, str], now: datetime) -> Written:
+    """Write a document about a version.
+
+    Parameters
+    ----------
+    given : mapping
+        Answers by the ids of the items.
+    now : datetime
+        When it is written.
+    """
+    asked = template(kind)
+    missing = [gap for item in asked.items for gap in _gaps(item, facts, given) if not item.optional]
+    sections = [Section("What is missing", [_missing(missing, "Nothing: all that must be there is.")])]
+    for part in asked.parts:
+        sections.append(Section(part.title, []))
+        sections += [Section(it.title, list(_blocks(it, facts, given)), level=1) for it in part.items]
+    count = len(asked.items)
+    lacking = len({gap.item.id for gap in missing})
+    document = Document(
+        title=asked.title,
+        subtitle=f"{facts.model}, version {facts.version}{' (draft: not complete)' if missing else ''}",
+        made=now,
+        about={
+            "Model": f"{facts.model}, version {facts.version}",
+            "Artefact (SHA-256)": facts.digest,
+            "Made": f"{now:%Y-%m-%d %H:%M:%S} UTC",
+            "Follows": asked.source,
+        },
+        figures={"given": str(count - lacking), MISSING: str(lacking)},
+        sections=sections,
+        facts=_told(kind, facts, given, missing),
+    )
+    return Written(document, missing)
+
+
+def _gaps(item: Item, facts: Facts, given: Mapping[str, str]) -> Iterator[Gap]:
+    if item.ask and item.id not in given:
+        yield Gap(item, f"{item.title}: {item.ask}")
+    for name in item.facts:
+        if FACTS[name](facts) is None:
+            yield Gap(item, f"{item.title}: {name.replace('_', ' ')}")
+
+
+def _blocks(item: Item, facts: Facts, given: Mapping[str, str]) -> Iterator[Block]:
+    if item.id in given:
+        yield from (Text(paragraph) for paragraph in given[item.id].split("\n\n"))
+    yield from (table for name in item.facts if (table := FACTS[name](facts)))
+    if gaps := list(_gaps(item, facts, given)):
+        yield _missing(gaps, "")
+
+
+def _missing(gaps: list[Gap], empty: str) -> Table:
+    return Table(_COLUMNS, [gap.row for gap in gaps], _WIDTHS, marked="State", empty=empty)
+
+
+def _told(kind: Kind, facts: Facts, given: Mapping[str, str], missing: list[Gap]) -> dict[str, Any]:
+    return {
+        "document": kind.value,
+        "model": facts.model,
+        "version": facts.version,
+        "artefact": facts.digest,
+        "complete": not missing,
+        "answers": dict(given),
+        "missing": [{"id": gap.item.id, "what": gap.what, "who": gap.item.who} for gap in missing],
+    }
