@@ -8,9 +8,12 @@ from pathlib import Path
 import pyotp
 import pytest
 
+from approving import approvals, clock, in_review, models, peopled
 from furnished import PERIOD, World, furnish
 from lakeward.workspace.events import use_sink
 from lakeward.workspace.settings import settings
+
+__all__ = ["approvals", "clock", "in_review", "models", "peopled"]
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,7 @@ def _or_none(
 
 
 def _pairs(*pairs: tuple[str, str]) -> Table:
-    """Return what is known; what is not is left out here, and asked for as an item of its own where it must be known."""
+    """Return what is known; what must be, and is not, is asked for by an item of its own."""
     return Table(("Fact", "Value"), [pair for pair in pairs if pair[1]], (34, 66))
 
 
