@@ -92,6 +92,7 @@ BROKEN = {
     "quarantine_attended": Broken(now=LATER),
     "lookups_reasoned": Broken(_told("imaging.crosswalk.looked_up", "LW1", "ben")),
     "erasures_done": Broken(_told("imaging.patient.withdrawn", "0f" * 32, "carl")),
+    "audit_reviewed_daily": Broken(period=LONGER, now=NOW + timedelta(days=1)),
     "backups_daily": Broken(period=LONGER, now=NOW + timedelta(days=1)),
     "backups_verified": Broken(_told("governance.backup.failed", "backup/1", outcome="failure")),
 }
@@ -111,6 +112,17 @@ def test_a_broken_thing_turns_its_check_red(world: World, name: str) -> None:
     broken.break_(world)
     proof = world.proof(name, broken.period, broken.now)
     assert proof.result is Result.NOT_MET, proof.detail
+
+
+def test_a_withdrawal_that_was_interrupted_is_found(world: World, home: Path) -> None:
+    plans = home / "intake" / "withdrawals"
+    plans.mkdir()
+    (plans / "a").write_text("{}")
+    assert world.proof("erasures_done").result is Result.NOT_MET
+    (plans / "a").unlink()
+    assert world.proof("erasures_done").result is Result.MET
+    world.tell("imaging.patient.withdrawn", "0e" * 32, "carl", reason="Consent was withdrawn")
+    assert world.proof("erasures_done").result is Result.NOT_MET
 
 
 def test_an_edited_signature_is_found(world: World) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
+from lakeward.governance.reports.checks.check import many
 from lakeward.governance.reports.document import Bars, Section, Table, Text
 from lakeward.governance.reports.stores import Stores, Told
 from lakeward.governance.trail.catalogue import Kind
@@ -12,7 +13,7 @@ _TOUCH = {"phi_access": "access", "export": "export", "quarantine": "release", "
 """Kinds of events on patient data, and what they are called here."""
 
 _HOUR = timedelta(hours=1)
-_MOST = 40
+_MOST = 200
 """Rows of events that are listed; there may be many more, which `lakeward audit query` lists."""
 
 
@@ -75,9 +76,19 @@ def _approvals(stores: Stores) -> Section:
 
 def _signatures(stores: Stores) -> Section:
     found = stores.of("governance.signature.made")
-    rows = [(_time(it), _short(it["object"]), it["actor"], _detail(it, "meaning"), str(it["sequence"])) for it in found]
+    names = {one.user: one.name for one in stores.people.store.people()} if stores.has_people else {}
+    rows = [
+        (
+            _time(it),
+            _short(it["object"]),
+            f"{names.get(it['actor'], 'not known')} ({it['actor']})",
+            _detail(it, "meaning"),
+            str(it["sequence"]),
+        )
+        for it in found
+    ]
     columns = ("Recorded (UTC)", "Record", "Signer", "Meaning", "Event")
-    return Section("Electronic signatures", _listed(columns, rows, (20, 36, 18, 16, 10), "Nothing was signed."))
+    return Section("Electronic signatures", _listed(columns, rows, (19, 31, 26, 15, 9), "Nothing was signed."))
 
 
 def _trail(stores: Stores) -> Section:
@@ -88,7 +99,9 @@ def _trail(stores: Stores) -> Section:
     done = stores.verification
     wrong = [(str(it.fault), f"{it.sequence:,}", it.detail) for it in done.findings] if done else []
     said = (
-        f"{done.events:,} events were verified against {done.anchors} anchored heads." if done else "There is no trail."
+        f"{many(done.events, 'event')}, verified against {many(done.anchors, 'anchored head')}."
+        if done
+        else "There is no trail."
     )
     faults = Table(
         ("Fault", "Event", "How it shows"), wrong[:_MOST], (16, 12, 72), empty="Verification found nothing wrong."

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH_IN, _HEIGHT_IN, _ROW_IN, _DPI = 7.1, 2.3, 0.3, 200
-_MOST_TICKS = 16
+_MOST_TICKS = 11
 
 
 def png(bars: Bars) -> bytes:

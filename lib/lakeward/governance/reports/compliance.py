@@ -122,7 +122,7 @@ def _checked(proofs: Mapping[str, Proof]) -> list[Section]:
                         for it in proofs.values()
                         if checks.group_of(it) == group
                     ],
-                    (19, 13, 42, 26),
+                    (22, 11, 40, 27),
                     marked="Result",
                     exact="Evidence (SHA-256)",
                 )

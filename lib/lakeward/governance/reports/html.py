@@ -35,7 +35,8 @@ thead th {{ background: {style.ACCENT_GROUND}; color: {style.ACCENT}; }}
 tbody th {{ font-weight: 400; color: {style.FAINT}; }}
 code, pre {{ font: 12px/1.5 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }}
 pre {{ background: {style.GROUND}; padding: 10px 12px; white-space: pre-wrap; overflow-wrap: anywhere; }}
-svg {{ max-width: 100%; height: auto; display: block; margin: 6px 0 14px; }}
+.wide table {{ min-width: 640px; }}
+svg {{ width: 100%; height: auto; display: block; margin: 6px 0 14px; }}
 .none {{ color: {style.FAINT}; font-style: italic; }}
 footer {{ margin-top: 44px; color: {style.FAINT}; font-size: 13px; }}
 @media print {{ html, body {{ background: #fff; padding: 0; border: 0; }} tr, svg {{ break-inside: avoid; }} }}
@@ -113,7 +114,7 @@ def _table(table: Table) -> str:
 
 def _cells(table: Table, row: Sequence[str]) -> Iterator[str]:
     for name, cell in zip(table.columns, row, strict=True):
-        text = escape(cell)
+        text = escape(cell).replace("\n", "<br>")
         if name == table.marked:
             yield f'<td><b style="color: {style.WORDS.get(cell, style.TEXT)}">{text}</b></td>'
         else:

@@ -19,6 +19,9 @@ _FONTS = (
     (_SANS, "I", "DejaVuSans-Oblique.ttf"),
     (_MONO, "", "DejaVuSansMono.ttf"),
 )
+_PAGES = "§§"
+"""Stands for the number of pages until it is known; about as wide as it."""
+
 _BODY, _CELL, _SMALL = 9, 7.5, 7
 _HEADING_NEEDS = 34
 """Millimeters that must be left under a heading, else it starts the next page."""
@@ -39,6 +42,7 @@ class _Page(FPDF):
         self.set_margins(_MARGIN, _MARGIN, _MARGIN)
         self.set_auto_page_break(True, _FOOT)
         self.c_margin = 0
+        self.alias_nb_pages(_PAGES)
         for family, emphasis, file in _FONTS:
             self.add_font(family, emphasis, _fonts() / file)
 
@@ -55,7 +59,7 @@ class _Page(FPDF):
         self.set_y(-12)
         self._small(f"Made {self._document.made:%Y-%m-%d %H:%M} UTC", "L")
         self.set_y(-12)
-        self._small(f"Page {self.page_no()} of {{nb}}", "R")
+        self._small(f"Page {self.page_no()} of {_PAGES}", "R")
 
     def _small(self, text: str, align: str) -> None:
         self.set_font(_SANS, size=_SMALL)

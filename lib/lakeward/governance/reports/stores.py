@@ -140,6 +140,11 @@ class Stores:
         """Folders that only their owner may look into: of the trail, and of people and approvals."""
         return [self._trail.folder, settings().home / "governance"]
 
+    @property
+    def unfinished_withdrawals(self) -> int:
+        """How many withdrawals of patients were interrupted; what they had to remove lies in the restricted zone."""
+        return len(list((settings().home / "intake" / "withdrawals").glob("*")))
+
     @cached_property
     def has_people(self) -> bool:
         """Whether anybody was ever added."""

@@ -12,6 +12,7 @@ WORDS = {
     "given": OK,
     "missing": BAD,
     "failed": BAD,
+    "verified": OK,
 }
 """Colors of what a result is called."""
 

@@ -52,12 +52,15 @@ def lookups_reasoned(stores: Stores) -> Seen:
     return seen(not silent, detail, lookups=[it["sequence"] for it in found], silent=silent)
 
 
-@check("Each withdrawal of a patient's data was done, with the reason recorded.")
+@check("Each withdrawal of a patient's data has its reason, was carried out, and the patient is refused from then on.")
 def erasures_done(stores: Stores) -> Seen:
-    """Look at the period's withdrawals."""
+    """Compare the period's withdrawals with the patients who are refused, and look for work that was left undone."""
     found = stores.of("imaging.patient.withdrawn")
     if not found:
         return nothing("No patient was withdrawn in the period.")
-    undone = [it["sequence"] for it in found if it["outcome"] != "success" or not (it["reason"] or it["erased"])]
-    detail = f"{many(len(found), 'withdrawal')}, {len(undone)} not done or with no reason"
-    return seen(not undone, detail, withdrawals=[it["sequence"] for it in found], undone=undone)
+    refused = {row["withdrawn"] for row in stores.rows("intake.withdrawn", ("withdrawn",)) or ()}
+    undone = [it["sequence"] for it in found if it["object"] not in refused or not (it["reason"] or it["erased"])]
+    plans = stores.unfinished_withdrawals
+    detail = f"{many(len(found), 'withdrawal')}, {len(undone)} not done or with no reason, {plans} interrupted"
+    numbers = [it["sequence"] for it in found]
+    return seen(not undone and not plans, detail, withdrawals=numbers, undone=undone, interrupted=plans)

@@ -67,8 +67,8 @@ def approvers_others(stores: Stores) -> Seen:
 def emergencies_reviewed(stores: Stores) -> Seen:
     """Look for the review after each emergency of the period and the month before it."""
     found = stores.since(stores.period.first - _MONTH, EMERGENCY)
-    if not found:
-        return nothing("There was no emergency in the period, or the month before it.")
+    if not found and not stores.of(APPROVED, PROMOTED):
+        return nothing("Nothing was approved or promoted in the period.")
     reviews = stores.ever(REVIEWED_AFTER, "governance.approval.voided", "governance.approval.withdrawn")
     late = [it["sequence"] for it in found if _overdue(it, reviews, stores.now)]
     return seen(not late, f"{many(len(found), 'emergency', 'emergencies')}, {len(late)} not reviewed in time",
