@@ -137,6 +137,6 @@ def test_a_command_ends_with_one_until_nothing_is_missing(
     code, text = run(*asked, "--json")
     assert (code, [gap["what"] for gap in json.loads(text)["missing"]]) == (
         1,
-        ["Data of the training and evaluation: datasets"],  # none was logged with the run
+        ["Nothing is known of datasets."],  # none was logged with the run
     )
     assert run("pccp", NAME, "99", "--output", file)[0] == 2

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 from lakeward.governance.reports.checks.check import many
 from lakeward.governance.reports.document import Bars, Section, Table, Text
-from lakeward.governance.reports.stores import Stores, Told
-from lakeward.governance.trail.catalogue import Kind
+from lakeward.governance.reports.stores import IN_BULK, Stores, Told
 
 _TOUCH = {"phi_access": "access", "export": "export", "quarantine": "release", "erasure": "erasure", "review": "review"}
 """Kinds of events on patient data, and what they are called here."""
@@ -93,9 +92,9 @@ def _signatures(stores: Stores) -> Section:
 
 def _trail(stores: Stores) -> Section:
     counts = Counter(event["kind"] for event in stores.events)
-    kinds = Table(
-        ("Kind", "Events"), [(kind, f"{n:,}") for kind, n in sorted(counts.items())], (70, 30), empty="No event."
-    )
+    rest = sum(stores.per_day.values()) - len(stores.events)
+    told = [*sorted(counts.items()), *([(", ".join(IN_BULK), rest)] if rest else [])]
+    kinds = Table(("Kind", "Events"), [(kind, f"{n:,}") for kind, n in told], (70, 30), empty="No event.")
     done = stores.verification
     wrong = [(str(it.fault), f"{it.sequence:,}", it.detail) for it in done.findings] if done else []
     said = (
@@ -115,9 +114,10 @@ def _trail(stores: Stores) -> Section:
         for it in stores.gaps or ()
     ]
     silent = _listed(("From (UTC)", "To (UTC)", "Hours"), gaps, (36, 36, 28), "None was longer than an hour.")
-    told = [("heartbeats" if it["kind"] == Kind.HEARTBEAT else "other events", it) for it in stores.events]
-    chart = _by_day("Events of the audit trail, by day", stores, told)
-    blocks = [*chart, kinds, Text(said), faults, Text("Times with no event:"), *silent]
+    days = [day.isoformat() for day in stores.period.days(stores.period.end)]
+    counted = {"events": [stores.per_day.get(day, 0) for day in days]}
+    chart = Bars("Events of the audit trail, by day", [day[5:] for day in days], counted)
+    blocks = [chart, kinds, Text(said), faults, Text("Times with no event:"), *silent]
     return Section("Audit trail: events, integrity, gaps", blocks)
 
 

@@ -16,7 +16,6 @@ from lakeward.governance.reports.version_facts import FACTS
 from lakeward.workspace.errors import ConfigurationError
 
 MISSING = "missing"
-_COLUMNS, _WIDTHS = ("State", "What is asked for", "Who gives it"), (14, 56, 30)
 
 
 class Kind(StrEnum):
@@ -67,11 +66,6 @@ class Gap(NamedTuple):
 
     item: Item
     what: str
-
-    @property
-    def row(self) -> tuple[str, str, str]:
-        """The gap as a row of a table."""
-        return MISSING, self.what, self.item.who
 
 
 class Written(NamedTuple):
@@ -130,7 +124,7 @@ def written(kind: Kind, facts: Facts, given: Mapping[str, str], now: datetime) -
     """
     asked = template(kind)
     missing = [gap for item in asked.items for gap in _gaps(item, facts, given) if not item.optional]
-    sections = [Section("What is missing", [_missing(missing, "Nothing: all that must be there is.")])]
+    sections = [Section("What is missing", [_missing(missing)])]
     for part in asked.parts:
         sections.append(Section(part.title, []))
         sections += [Section(it.title, list(_blocks(it, facts, given)), level=1) for it in part.items]
@@ -155,10 +149,10 @@ def written(kind: Kind, facts: Facts, given: Mapping[str, str], now: datetime) -
 
 def _gaps(item: Item, facts: Facts, given: Mapping[str, str]) -> Iterator[Gap]:
     if item.ask and item.id not in given:
-        yield Gap(item, f"{item.title}: {item.ask}")
+        yield Gap(item, item.ask)
     for name in item.facts:
         if FACTS[name](facts) is None:
-            yield Gap(item, f"{item.title}: {name.replace('_', ' ')}")
+            yield Gap(item, f"Nothing is known of {name.replace('_', ' ')}.")
 
 
 def _blocks(item: Item, facts: Facts, given: Mapping[str, str]) -> Iterator[Block]:
@@ -166,11 +160,14 @@ def _blocks(item: Item, facts: Facts, given: Mapping[str, str]) -> Iterator[Bloc
         yield from (Text(paragraph) for paragraph in given[item.id].split("\n\n"))
     yield from (table for name in item.facts if (table := FACTS[name](facts)))
     if gaps := list(_gaps(item, facts, given)):
-        yield _missing(gaps, "")
+        rows = [(MISSING, gap.what, gap.item.who) for gap in gaps]
+        yield Table(("State", "What is asked for", "Who gives it"), rows, (13, 57, 30), marked="State")
 
 
-def _missing(gaps: list[Gap], empty: str) -> Table:
-    return Table(_COLUMNS, [gap.row for gap in gaps], _WIDTHS, marked="State", empty=empty)
+def _missing(gaps: list[Gap]) -> Table:
+    rows = [(MISSING, gap.item.title, gap.what, gap.item.who) for gap in gaps]
+    columns = ("State", "Item", "What is asked for", "Who gives it")
+    return Table(columns, rows, (11, 25, 42, 22), marked="State", empty="Nothing: all that must be there is.")
 
 
 def _told(kind: Kind, facts: Facts, given: Mapping[str, str], missing: list[Gap]) -> dict[str, Any]:
@@ -181,5 +178,7 @@ def _told(kind: Kind, facts: Facts, given: Mapping[str, str], missing: list[Gap]
         "artefact": facts.digest,
         "complete": not missing,
         "answers": dict(given),
-        "missing": [{"id": gap.item.id, "what": gap.what, "who": gap.item.who} for gap in missing],
+        "missing": [
+            {"id": gap.item.id, "item": gap.item.title, "what": gap.what, "who": gap.item.who} for gap in missing
+        ],
     }

@@ -2,6 +2,7 @@
 
 import calendar
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -14,7 +15,9 @@ from lakeward.governance.people.verify import Finding
 from lakeward.governance.people.verify import Verification as Register
 from lakeward.governance.people.verify import verify as verify_people
 from lakeward.governance.trail import anchors
+from lakeward.governance.trail.catalogue import Kind
 from lakeward.governance.trail.continuity import Gap, gaps
+from lakeward.governance.trail.entries import stamp
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.query import query
 from lakeward.governance.trail.sink import trail_here
@@ -25,6 +28,9 @@ from lakeward.workspace.settings import settings
 from lakeward.workspace.tables import Table
 
 ALLOWED_SILENCE = timedelta(hours=1)
+
+IN_BULK = (Kind.HEARTBEAT, Kind.MODEL_INFERENCE)
+"""Kinds of which there may be millions in a month; they are counted only."""
 
 Told = dict[str, Any]
 """An event, as `entries.read` tells it."""
@@ -90,8 +96,18 @@ class Stores:
 
     @cached_property
     def events(self) -> list[Told]:
-        """All events of the period, oldest first."""
-        return self._query(self.period.first, self.period.last)
+        """Events of the period, oldest first, but for those `IN_BULK`."""
+        return self._query(self.period.first, self.period.last, tuple(kind for kind in Kind if kind not in IN_BULK))
+
+    @cached_property
+    def per_day(self) -> dict[str, int]:
+        """How many events of any kind each day of the period had."""
+        try:
+            with self._trail.view() as view:
+                times = view.times(stamp(self.period.begin), stamp(self.period.end))
+                return dict(Counter(recorded[:10] for _, recorded in times))
+        except NoSuchEvent:
+            return {}
 
     def of(self, *types: str) -> list[Told]:
         """Return the period's events of these types, or of types that begin so (with a dot at the end)."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from lakeward.governance.approvals.evidence import Kind
-from lakeward.governance.approvals.facts import Facts
+from lakeward.governance.approvals.facts import Facts, Step
 from lakeward.governance.reports.document import Table
 
 _NO_NAME = "-"
@@ -88,7 +88,7 @@ def signatures(facts: Facts) -> Table | None:
 
 def history(facts: Facts) -> Table | None:
     """Return what was done to the requests about the version."""
-    rows = [(_time(it.at), it.act.replace("_", " "), it.state.replace("_", " "), it.by) for it in facts.history]
+    rows = [(_time(it.at), _act(it), it.state.replace("_", " "), it.by) for it in facts.history]
     return _or_none(("Time (UTC)", "Act", "State after", "By"), rows, (28, 24, 24, 24))
 
 
@@ -121,6 +121,10 @@ def _or_none(
 def _pairs(*pairs: tuple[str, str]) -> Table:
     """Return what is known; what must be, and is not, is asked for by an item of its own."""
     return Table(("Fact", "Value"), [pair for pair in pairs if pair[1]], (34, 66))
+
+
+def _act(step: Step) -> str:
+    return " ".join([step.act, *([step.details["kind"]] if "kind" in step.details else [])]).replace("_", " ")
 
 
 def _time(at: datetime) -> str:

@@ -52,7 +52,7 @@ def audit_anchored(stores: Stores) -> Seen:
 @check("The audit trail was verified and looked at in the period.")
 def audit_reviewed(stores: Stores) -> Seen:
     """Look for recorded reviews."""
-    if not stores.events:
+    if not stores.per_day:
         return nothing("No event was recorded in the period.")
     found = [it for it in stores.of(_REVIEWED) if it["outcome"] == "success"]
     by = sorted({it["actor"] for it in found})
@@ -67,7 +67,7 @@ def audit_reviewed(stores: Stores) -> Seen:
 @check("The audit trail was reviewed on each day.")
 def audit_reviewed_daily(stores: Stores) -> Seen:
     """Look for days of the period, up to yesterday, with no review."""
-    if not stores.events:
+    if not stores.per_day:
         return nothing("No event was recorded in the period.")
     reviewed = {it["recorded"][:10] for it in stores.of(_REVIEWED) if it["outcome"] == "success"}
     days = [day.isoformat() for day in stores.period.days(stores.now)]
