@@ -143,10 +143,7 @@ def _write(kind: str, name: str, version: str, output: Path, answers: Path | Non
     done = documents.written(which, facts_of(name, version), given, datetime.now(UTC))
     write(done.document, output)
     missing = [{"item": gap.item.title, "what": gap.what, "who": gap.item.who} for gap in done.missing]
-    lines = [
-        f"{output} is written.",
-        *(f"missing: {gap['item']}: {gap['what']} From: {gap['who']}." for gap in missing),
-    ]
+    told = [f"missing: {gap['item']}: {gap['what']} From: {gap['who']}." for gap in missing]
     print_either({"output": str(output), "missing": missing}, json, "\n".join([f"{output} is written.", *told]))
     if missing and not draft:
         raise typer.Exit(1)
