@@ -114,6 +114,15 @@ def test_a_broken_thing_turns_its_check_red(world: World, name: str) -> None:
     assert proof.result is Result.NOT_MET, proof.detail
 
 
+def test_a_backup_that_failed_while_it_was_made_is_none(world: World) -> None:
+    world.clock.at = LONGER.end - timedelta(hours=1)
+    world.tell("governance.backup.created", "backup/20261104T230000Z")
+    after = NOW + timedelta(days=1)
+    assert world.proof("backups_daily", LONGER, after).result is Result.MET
+    world.tell("governance.backup.failed", "backup", outcome="failure")
+    assert world.proof("backups_daily", LONGER, after).result is Result.NOT_MET
+
+
 def test_a_withdrawal_that_was_interrupted_is_found(world: World, home: Path) -> None:
     plans = home / "intake" / "withdrawals"
     plans.mkdir()

@@ -61,7 +61,7 @@ class Score(NamedTuple):
     @property
     def text(self) -> str:
         """The score as it is shown."""
-        return "-" if self.percent is None else f"{self.percent:.1f} %"
+        return "-" if self.percent is None else f"{self.percent:.1f}\N{NO-BREAK SPACE}%"
 
 
 def frameworks() -> list[Framework]:
