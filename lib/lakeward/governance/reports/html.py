@@ -61,7 +61,7 @@ def _page(document: Document) -> Iterator[str]:
     for number, section in enumerate(document.sections):
         level = section.level + 2
         yield f'<h{level} id="part-{number}">{escape(section.title)}</h{level}>'
-        yield from (_block(block) for block in section.blocks)
+        yield from (block_html(block) for block in section.blocks)
     yield f"</main>\n<footer>Made {document.made:%Y-%m-%d %H:%M} UTC by Lakeward.</footer>\n</body>\n</html>"
 
 
@@ -87,7 +87,8 @@ def _contents(sections: Sequence[Section]) -> str:
     return f'<nav aria-label="Contents">\n<h2>Contents</h2>\n<ol>{"".join(links)}</ol>\n</nav>'
 
 
-def _block(block: Block) -> str:
+def block_html(block: Block) -> str:
+    """Return a block as HTML."""
     match block:
         case Text():
             return f"<p>{escape(block.text)}</p>"

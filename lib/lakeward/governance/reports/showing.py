@@ -1,8 +1,13 @@
 """Parts of a report as a notebook shows them."""
 
-from lakeward.governance.reports import charts
-from lakeward.governance.reports.document import Bars, Block, Code, Document, Table, Text
+from lakeward.governance.reports.document import Document
+from lakeward.governance.reports.html import block_html
 from lakeward.workspace.errors import ConfigurationError
+
+_LOOK = """<style>
+.report-part th, .report-part td { text-align: left !important; white-space: normal !important; }
+.report-part svg { max-width: 900px; height: auto; display: block; }
+</style>"""
 
 
 def show(document: Document, *titles: str) -> None:
@@ -13,24 +18,11 @@ def show(document: Document, *titles: str) -> None:
     ConfigurationError
         If it has no part of that title.
     """
+    from IPython.display import HTML, display
+
     parts = {section.title: section for section in document.sections}
     for title in titles:
         if title not in parts:
             raise ConfigurationError(f"The report has no part {title!r}; it has {', '.join(parts)}.")
-        for block in parts[title].blocks:
-            _show(block)
-
-
-def _show(block: Block) -> None:
-    import pandas as pd
-    from IPython.display import Image, Markdown, display
-
-    match block:
-        case Bars():
-            display(Image(charts.png(block), alt=block.title, width=900))
-        case Table() if block.rows:
-            display(pd.DataFrame(list(block.rows), columns=list(block.columns)))
-        case Table():
-            print(block.empty)
-        case Text() | Code():
-            display(Markdown(block.text))
+        blocks = "\n".join(block_html(block) for block in parts[title].blocks)
+        display(HTML(f'{_LOOK}<div class="report-part">{blocks}</div>'))
