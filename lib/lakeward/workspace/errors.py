@@ -90,4 +90,8 @@ def death(code: int) -> str:
     if code >= 0:
         return f"its process ended in the middle, with exit code {code}"
     memory = "; was there enough memory?" if code == -signal.SIGKILL else ""
-    return f"its process was killed by {signal.Signals(-code).name}{memory}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # a real-time signal
+        name = f"signal {-code}"
+    return f"its process was killed by {name}{memory}"

@@ -77,6 +77,7 @@ def test_a_failing_cell_is_told_and_ends_the_tasks_after_it(record: Record, note
         ("import os; os._exit(7)", "FAILED", Code.DRIVER_ERROR, 7),
         ("import os; os.kill(os.getpid(), 9)", "FAILED", Code.DRIVER_ERROR, -9),
         ("import os; os.abort()", "FAILED", Code.DRIVER_ERROR, -6),
+        ("import os; os.kill(os.getpid(), 36)", "FAILED", Code.DRIVER_ERROR, -36),
     ],
 )
 def test_a_program_ends_as_its_process_did(
@@ -243,6 +244,29 @@ def test_a_try_that_is_refused_as_it_starts_has_ended(record: Record, run: Go, t
     assert attempt.ended is not None
     assert attempt.failure is not None
     assert attempt.failure.message.endswith("gone.ipynb can't be read: No such file or directory.")
+
+
+def test_a_fault_of_the_runner_ends_its_task_and_the_others_go_on(
+    record: Record, program: Write, run: Go, tmp_path: Path
+) -> None:
+    for key, iteration, file in (("it", None, "log.txt"), ("each", 0, "task.json")):
+        (record.attempt_folder(1, key, iteration, 0) / file).mkdir(parents=True)
+    mark = tmp_path / "went_on"
+    it = program("it", f"import time; time.sleep(2); open({str(mark)!r}, 'w')")
+    slow = program("slow", "import time; time.sleep(60)", timeout_seconds=5)
+    ended = run(it, slow, {"task_key": "each", "for_each_task": {"inputs": "[1, 2]", "task": program("one")}})
+    assert states(record, ended) == {
+        "it": "FAILED",
+        "slow": "TIMEDOUT",
+        "each": "FAILED",
+        "each.0": "FAILED",
+        "each.1": "SUCCESS",
+    }
+    broken = [row for row in record.tasks(1) if row.state.life_cycle is LifeCycle.INTERNAL_ERROR]
+    assert [(row.task, row.iteration) for row in broken] == [("it", None), ("each", 0)]
+    assert broken[0].state.message.startswith("The runner failed: IsADirectoryError")
+    assert all(attempt.ended for attempt in record.attempts(1))
+    assert not mark.exists()
 
 
 def test_a_value_that_was_not_set_fails_the_task_that_asks_for_it(record: Record, program: Write, run: Go) -> None:

@@ -104,9 +104,9 @@ class Process:
             self._kill_at = time.monotonic() + self._grace_s
             self._process.send_signal(signal.SIGTERM)
         elif self.stopped and time.monotonic() >= self._kill_at:
-            self._kill()
+            self.kill()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
         """Kill it with all that it has started."""
         end_all(self._log.parent)
         self._process.kill()
@@ -143,6 +143,9 @@ class Processes:
             if process.stopped:
                 end_all(log.parent)
             return exit_code, process.stopped
+        except BaseException:
+            process.kill()  # nobody keeps what it prints any more
+            raise
         finally:
             with self._lock:
                 self._all.discard(process)

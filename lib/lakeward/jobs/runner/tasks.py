@@ -23,6 +23,7 @@ from lakeward.jobs.runner.truth import conclude
 from lakeward.jobs.runner.values import References
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.processes import replace_text
+from lakeward.workspace.scrub import NO_TEXT, told
 from lakeward.workspace.settings import settings
 
 RUNNING = State(LifeCycle.RUNNING)
@@ -59,17 +60,20 @@ def run_task(floor: Floor, task: Task) -> Ended:
             state = _Loop(floor, task, loop).run()
         else:
             state = _Tries(floor, task, None, References(record, floor.run, floor.order, task.task_key)).run()
-    except LakewardError as error:
-        state = _refused(error)
+    except Exception as error:
+        state = _broken(error)
     value = {"value": outcome} if task.condition_task else {}
     record.set_task(run_id, task.task_key, None, state, ended=now(), **value)
     floor.tell(_event(state), task.task_key, None)
     return Ended(state, outcome)
 
 
-def _refused(error: LakewardError) -> State:
-    """Return the state of what could not be run as it is."""
-    return State(LifeCycle.TERMINATED, Result.FAILED, Code.INVALID_RUN_CONFIGURATION, str(error))
+def _broken(error: Exception) -> State:
+    """Return the state of what could not be run as it is, or where the runner failed: the other tasks go on."""
+    if isinstance(error, LakewardError):
+        return State(LifeCycle.TERMINATED, Result.FAILED, Code.INVALID_RUN_CONFIGURATION, str(error))
+    message = f"The runner failed: {type(error).__name__}, {NO_TEXT}."
+    return State(LifeCycle.INTERNAL_ERROR, Result.FAILED, Code.INTERNAL_ERROR, message)
 
 
 def _event(end: State) -> str:
@@ -154,8 +158,8 @@ class _Loop:
         inner = self._loop.task.model_copy(update={"task_key": self._key})
         try:
             return _Tries(self._floor, inner, number, look_up).run()
-        except LakewardError as error:
-            return _refused(error)
+        except Exception as error:
+            return _broken(error)
 
     def _note(self, number: int, state: State, **columns: Any) -> None:
         self._floor.record.set_task(self._floor.run.run_id, self._key, number, state, **columns)
@@ -252,24 +256,24 @@ class _Attempt:
     def run(self) -> State:
         """Have a process do the work, and note how that ended."""
         try:
-            exit_code, stopped = self._process()
-        except LakewardError as error:
-            failure = Failure(type(error).__name__, str(error))
-            self._floor.record.set_attempt(*self._key, _refused(error), ended=now(), failure=failure)
+            return self._done()
+        except Exception as error:
+            failure = Failure(type(error).__name__, told(error))
+            self._floor.record.set_attempt(*self._key, _broken(error), ended=now(), failure=failure)
             raise
+
+    def _done(self) -> State:
+        folder = self._attempt.folder
+        replace_text(folder / "task.json", json.dumps(self._told()))
+        known = environment(self._floor.run, self._attempt, self._floor.order.memory(self._task))
+        grace_s = RUNNERS_GRACE_S if self._task.run_job_task else GRACE_S
+        exit_code, stopped = self._floor.processes.run(self._command(), folder / "log.txt", known, self._stop, grace_s)
         name = label(self._attempt)
         writes = tables.written(settings().home, self._attempt.reads, name)
         made = tables.mlflow_runs(settings().home, name)
         state = conclude(self._floor.record, self._attempt, exit_code, stopped, writes=writes, mlflow_runs=made)
         self._floor.archive(self._attempt)
         return state
-
-    def _process(self) -> tuple[int, State | None]:
-        folder = self._attempt.folder
-        replace_text(folder / "task.json", json.dumps(self._told()))
-        told = environment(self._floor.run, self._attempt, self._floor.order.memory(self._task))
-        grace_s = RUNNERS_GRACE_S if self._task.run_job_task else GRACE_S
-        return self._floor.processes.run(self._command(), folder / "log.txt", told, self._stop, grace_s)
 
     def _told(self) -> dict[str, Any]:
         """Return what the process is to do, and what its notebook knows."""
