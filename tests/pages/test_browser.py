@@ -11,10 +11,12 @@ import uvicorn
 
 from browser import Browser, browser
 from lakeward.jobs.record.record import Record, now
+from lakeward.jobs.record.rows import State
+from lakeward.jobs.record.states import LifeCycle
 from lakeward.jobs.runner.truth import claim
 from lakeward.pages.app import create_app
 from lakeward.workspace.tables import Table
-from past_runs import SUCCESS, add_task, failed, fill, running
+from past_runs import RUNNING, SUCCESS, add_run, add_task, failed, fill, running
 
 TOKEN = "a-token-of-these-tests"
 FOCUSED = "document.activeElement.textContent.trim() || document.activeElement.id"
@@ -88,6 +90,36 @@ def test_a_run_is_followed_without_reloading(page: Browser, address: str, record
     assert page.value("document.activeElement.classList.contains('task')"), "the focus stayed where it was"
     assert "Succeeded" in page.value("document.querySelector('#announcer').textContent"), "told to screen readers"
     assert page.value("document.body.dataset.every === undefined"), "an ended run is asked about no more"
+
+
+def test_a_run_and_a_task_are_followed_from_before_they_begin(page: Browser, address: str, record: Record) -> None:
+    run = add_run(record, State(LifeCycle.PENDING))
+    visible = "document.querySelector('{}').checkVisibility()"
+    with claim(run.folder):
+        page.open(f"{address}/runs/{run.run_id}?token={TOKEN}")
+        page.value("window.stayed = true")
+        assert not page.value(visible.format("#log"))
+        record.begin(run.run_id, {("ingest", None): State(LifeCycle.BLOCKED)})
+        run = record.run(run.run_id)
+        (run.folder / "log.txt").write_text("ingest began\n")
+        page.until("document.querySelector('#log').textContent == 'ingest began\\n'")
+        assert page.value(visible.format("#log"))
+        add_task(record, run, "ingest", RUNNING, start=100, took=None)
+        page.until("document.querySelectorAll('#timeline tr').length == 2")
+        assert page.value("window.stayed")
+        record.set_task(run.run_id, "by_modality", None, State(LifeCycle.BLOCKED))
+        page.open(f"{address}/runs/{run.run_id}/tasks/by_modality?token={TOKEN}")
+        page.value("window.stayed = true")
+        assert "It has not started." in page.value("document.body.textContent")
+        add_task(record, run, "by_modality", RUNNING, start=100, took=None, iteration=0, value='"CT"')
+        page.until("document.querySelectorAll('#iterations tbody tr').length == 1")
+        record.set_task(run.run_id, "verify", None, State(LifeCycle.BLOCKED))
+        page.open(f"{address}/runs/{run.run_id}/tasks/verify?token={TOKEN}")
+        page.value("window.stayed = true")
+        add_task(record, run, "verify", RUNNING, start=200, took=None)
+        page.until("document.querySelector('#log').textContent.includes('cell 1 of 9')")
+        page.until("document.querySelectorAll('#notebook iframe').length == 1")
+        assert page.value("window.stayed")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
