@@ -134,3 +134,19 @@ def test_a_job_runs_another_job_and_ends_as_it_does(
     called, caller = record.runs()
     assert (called.job, str(called.state), called.parameters) == ("called", result, {"n": "7"})
     assert (called.started_by, called.parent) == (Started.RUN_JOB_TASK, (caller.run_id, "call"))
+
+
+def test_a_job_that_is_refused_within_another_is_told_with_the_reason(record: Record, tmp_path: Path) -> None:
+    call = {"job_id": "${resources.jobs.called.id}", "job_parameters": {"times": "{{job.run_id}}000"}}
+    smallest = Path(__file__).parents[3] / "notebooks" / "jobs" / "02_smallest.ipynb"
+    inner = {"task_key": "inner", "notebook_task": {"notebook_path": str(smallest)}}
+    called = {"name": "Called", "parameters": [{"name": "times", "default": "2"}], "tasks": [inner]}
+    jobs = {"caller": {"name": "Caller", "tasks": [{"task_key": "call", "run_job_task": call}]}, "called": called}
+    (tmp_path / "databricks.yml").write_text(yaml.safe_dump({"bundle": {"name": "two"}, "resources": {"jobs": jobs}}))
+    runner = Runner(record, order_of(load(tmp_path), "caller", {}))
+    ended = runner.run(runner.start({}))
+    assert states(record, ended) == {"call": "FAILED"}
+    [attempt] = record.attempts(ended.run_id)
+    assert attempt.failure is not None
+    assert (attempt.failure.error, attempt.exit_code) == ("BundleRefused", 2)
+    assert "times: Input should be less than or equal to 10" in attempt.failure.message

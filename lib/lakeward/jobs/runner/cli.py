@@ -47,11 +47,12 @@ def run(
     from lakeward.jobs.runner.runner import Runner
 
     nested = Nested.of(within)
-    bundle = bundle_of(root, target, variables)
     given = pairs("--param", param)
-    check(bundle, job, given)
-    runner = Runner(record := Record(), order_of(bundle, job, pairs("--var", variables)))
-    begun = runner.start(given, Started(started_by), nested.parent)
+    with nested.refusing():
+        bundle = bundle_of(root, target, variables)
+        check(bundle, job, given)
+        runner = Runner(record := Record(), order_of(bundle, job, pairs("--var", variables)))
+        begun = runner.start(given, Started(started_by), nested.parent)
     ended = _to_the_end(runner, announce, begun, lambda: runner.run(begun))
     nested.end(ended)
     _print_run(record, ended, json)

@@ -1,12 +1,16 @@
-"""A run that is a task of another run: it ends with that one's process, and tells it how it ended."""
+"""A run that is a task of another run: it ends with that one's process, and tells it how it ended or was refused."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lakeward.jobs.record.rows import Run
 from lakeward.jobs.record.states import Result
 from lakeward.jobs.runner.truth import OUTCOME
+from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.processes import end_with_parent, replace_text
 
 
@@ -29,10 +33,21 @@ class Nested:
 
     def end(self, run: Run) -> None:
         """Write how the run ended."""
-        if self.folder is None:
-            return
         success = run.state.result in (Result.SUCCESS, Result.SUCCESS_WITH_FAILURES)
         message = f"Run {run.run_id} of the job {run.job} ended as {run.state}. lakeward jobs show {run.run_id}"
         failure = None if success else {"error": "RunFailed", "message": message}
-        told = {"success": success, "code": 0 if success else 1, "run_id": run.run_id, "failure": failure}
-        replace_text(self.folder / OUTCOME, json.dumps(told))
+        self._tell({"success": success, "code": 0 if success else 1, "run_id": run.run_id, "failure": failure})
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Write why the run was refused, if it is."""
+        try:
+            yield
+        except LakewardError as error:
+            failure = {"error": type(error).__name__, "message": str(error)}
+            self._tell({"success": False, "code": error.exit_code, "failure": failure})
+            raise
+
+    def _tell(self, outcome: Mapping[str, Any]) -> None:
+        if self.folder:
+            replace_text(self.folder / OUTCOME, json.dumps(outcome))
