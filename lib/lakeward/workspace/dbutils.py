@@ -284,10 +284,13 @@ def exit_code(ended: SystemExit) -> int:
 
 
 def _line(error: BaseException) -> int | None:
-    """Line of the cell in which an error arose."""
-    found, trace = None, error.__traceback__
+    """Line of the cell that ran, the last one on the way to where an error arose; that may be in another cell."""
+    cell, found, trace = None, None, error.__traceback__
     while trace:
-        if "ipykernel_" in trace.tb_frame.f_code.co_filename:
+        file = trace.tb_frame.f_code.co_filename
+        if cell is None and "ipykernel_" in file:
+            cell = file
+        if file == cell:
             found = trace.tb_lineno
         trace = trace.tb_next
     return found

@@ -66,6 +66,14 @@ def test_a_failing_cell_is_told_and_ends_the_tasks_after_it(record: Record, note
     assert "withheld" in failure.message
 
 
+def test_the_line_that_failed_is_of_the_cell_that_ran(record: Record, notebook: Write, run: Go) -> None:
+    other = "def f():\n    x = 1\n    y = 2\n    return 1/0"
+    ended = run(notebook("it", "", other, "a = 1\ndef g(): return f()\nb = g()\nc = 3"))
+    failure = last(record, ended).failure
+    assert failure is not None
+    assert (failure.cell, failure.source) == (3, "def g(): return f()")
+
+
 @pytest.mark.parametrize(
     ("text", "result", "code", "exit_code"),
     [
