@@ -151,6 +151,12 @@ def test_a_loop_runs_for_each_input_and_tells_what_failed(record: Record, progra
     assert record.tasks(ended.run_id)[0].state.message == "1 of 3 iterations were not successful."
 
 
+def test_a_task_knows_which_try_it_is(record: Record, program: Write, run: Go) -> None:
+    text = "import sys; print(sys.argv[1]); sys.exit(1)"
+    ended = run(program("it", text, "{{task.execution_count}}", max_retries=2))
+    assert [(each.folder / "log.txt").read_text()[0] for each in record.attempts(ended.run_id)] == ["1", "2", "3"]
+
+
 def test_what_fails_is_tried_again(record: Record, program: Write, run: Go, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     text = f"from pathlib import Path; m = Path({str(mark)!r}); n = len(m.read_text()) if m.exists() else 0\n"

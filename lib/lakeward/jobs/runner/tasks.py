@@ -59,7 +59,7 @@ def run_task(floor: Floor, task: Task) -> Ended:
             floor.tell("start", task.task_key, None)
             state = _Loop(floor, task, loop).run()
         else:
-            state = _Tries(floor, task, None, References(record, floor.run, floor.order, task.task_key)).run()
+            state = _Tries(floor, task, None).run()
     except Exception as error:
         state = _broken(error)
     value = {"value": outcome} if task.condition_task else {}
@@ -153,11 +153,10 @@ class _Loop:
         return state
 
     def _tried(self, number: int, item: Any) -> State:
-        look_up = References(self._floor.record, self._floor.run, self._floor.order, self._key, item)
         # It is known by the loop's key, whatever its own is.
         inner = self._loop.task.model_copy(update={"task_key": self._key})
         try:
-            return _Tries(self._floor, inner, number, look_up).run()
+            return _Tries(self._floor, inner, number, item).run()
         except Exception as error:
             return _broken(error)
 
@@ -176,12 +175,13 @@ def _inputs(text: str, key: str) -> list[Any]:
 
 
 class _Tries:
-    """The tries at a task, or at an iteration of a loop."""
+    """The tries at a task, or at an iteration of a loop, whose input is `item`."""
 
-    def __init__(self, floor: Floor, task: BaseTask, iteration: int | None, look_up: References) -> None:
+    def __init__(self, floor: Floor, task: BaseTask, iteration: int | None, *item: Any) -> None:
         self._floor = floor
         self._iteration = iteration
-        self._task = _resolved(task, look_up)
+        self._task = task
+        self._item = item
         earlier = [
             attempt.number
             for attempt in floor.record.attempts(floor.run.run_id)
@@ -218,10 +218,12 @@ class _Tries:
         with self._place() as free:
             if not free:
                 return self._floor.stop.reason or RUNNING, now()
+            of_run = (self._floor.record, self._floor.run, self._floor.order)
+            task = _resolved(self._task, References(*of_run, self._task.task_key, *self._item, attempt=number))
             self._note(RUNNING, number + 1)
             self._floor.tell("start", self._task.task_key, self._iteration)
             stop = Stop(self._floor.stop, self._task.timeout_seconds)
-            attempt = _Attempt(self._floor, self._task, self._iteration, number, stop)
+            attempt = _Attempt(self._floor, task, self._iteration, number, stop)
             return attempt.run(), attempt.began
 
     def _place(self) -> AbstractContextManager[bool]:
