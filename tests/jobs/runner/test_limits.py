@@ -104,6 +104,17 @@ def test_a_repair_runs_again_only_the_iterations_that_failed(record: Record, pro
     assert tries == [("before", None, 0, 0), *loop_tries, ("next", None, 0, 1)]
 
 
+def test_a_repair_with_fewer_inputs_leaves_no_iteration_of_before(record: Record, program: Write) -> None:
+    inner = program("inner", "import sys; sys.exit(sys.argv[1] == 'c')", "{{input}}")
+    loop = {"task_key": "each", "for_each_task": {"inputs": "{{job.parameters.inputs}}", "task": inner}}
+    job = order(loop, parameters=[{"name": "inputs", "default": '["a", "c"]'}])
+    runner, again = Runner(record, job), Runner(record, job)
+    ended = runner.run(runner.start({}))
+    assert states(record, ended) == {"each": "FAILED", "each.0": "SUCCESS", "each.1": "FAILED"}
+    repaired = again.run(again.start_repair(ended.run_id, {"inputs": '["a"]'}))
+    assert states(record, repaired) == {"each": "SUCCESS", "each.0": "SUCCESS"}
+
+
 def test_a_disabled_task_does_not_run(record: Record, program: Write, run: Go) -> None:
     ended = run(program("off", disabled=True), program("on"), program("next", depends_on=after("off")))
     assert states(record, ended) == {"off": "DISABLED", "on": "SUCCESS", "next": "DISABLED"}

@@ -283,6 +283,13 @@ class Record:
         """Change or add a task's state, and any of ``value``, ``attempts``, ``started``, ``ended``."""
         self._set("tasks", _task_key(run_id, task, iteration), state, columns)
 
+    def drop_iterations(self, run_id: int, task: str, first: int) -> None:
+        """Forget a loop's iterations from this number on, and the values that they have set."""
+        with self._database.changed() as change:
+            for table in ("tasks", "task_values"):
+                sql = f"DELETE FROM {table} WHERE run_id = ? AND task = ? AND iteration >= ?"
+                change.execute(sql, (run_id, task, first))
+
     def set_attempt(
         self, run_id: int, task: str, iteration: int | None, number: int, state: State, **columns: Any
     ) -> None:

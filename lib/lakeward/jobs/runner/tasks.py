@@ -117,6 +117,8 @@ class _Loop:
         """Run all iterations, also after one failed; those that a run before this repair did well stay as they are."""
         look_up = References(self._floor.record, self._floor.run, self._floor.order, self._key)
         inputs = _inputs(resolve(self._loop.inputs, look_up), self._key)
+        # A run before this repair may have had more.
+        self._floor.record.drop_iterations(self._floor.run.run_id, self._key, len(inputs))
         rows = {row.iteration: row for row in self._floor.record.tasks(self._floor.run.run_id) if row.task == self._key}
         texts = [item if isinstance(item, str) else json.dumps(item) for item in inputs]
         kept = {
