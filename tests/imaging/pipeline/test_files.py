@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from lakeward.imaging.pipeline.discovery import find
 from lakeward.imaging.pipeline.files import deidentify_folder
 from lakeward.imaging.pipeline.process import deidentify
 from lakeward.imaging.pipeline.recipe import Recipe
+from lakeward.imaging.tables import QUARANTINE, WITHDRAWN
 from lakeward.workspace.errors import Busy, ConfigurationError, EventNotRecorded
+from lakeward.workspace.lakehouse import add
 
 pytestmark = pytest.mark.usefixtures("home")
 Build = Callable[..., bytes]
@@ -144,6 +147,40 @@ def test_a_killed_run_leaves_no_half_file_and_can_be_run_again(
     assert visible.items() <= whole.items()
     deidentify_folder(source, out, recipe)
     assert contents(out) == whole
+
+
+def test_what_the_lakehouse_keeps_out_is_refused_and_of_who_was_withdrawn_no_copy_is_kept(
+    source: Path, tmp_path: Path, recipe: Recipe, build: Build
+) -> None:
+    theirs = build(100, PatientID="WITHDRAWN")
+    for name, content in {"theirs": theirs, "theirs, cut": theirs[:-100]}.items():
+        (source / name).write_bytes(content)
+    withdrawn = recipe.pseudonyms.withdrawn(deidentify(theirs, recipe).patient)
+    seen = recipe.pseudonyms.source(build(5))
+    now, key_id = datetime.now(UTC), recipe.pseudonyms.key_id
+    add(WITHDRAWN, [{"withdrawn": withdrawn, "key_id": key_id, "withdrawn_at": now}])
+    row = {"source_hmac": seen, "profile_hash": recipe.profile_hash, "key_id": key_id, "code_version": "1"}
+    row |= {"run_id": "1", "quarantined_at": now, "reason": "found_in_review", "size_bytes": 1, "status": "closed"}
+    add(QUARANTINE, [row])
+    summary = deidentify_folder(source, tmp_path / "out", recipe, tmp_path / "aside")
+    assert summary.by_reason == {
+        "burned_in_risk": 1,
+        "found_in_review": 1,
+        "not_accessible": 2,
+        "not_dicom": 2,
+        "truncated": 1,
+        "withdrawn": 2,
+    }
+    kept = {path.name for path in (tmp_path / "aside").iterdir()} - {"index.csv"}
+    assert seen in kept
+    assert kept.isdisjoint(recipe.pseudonyms.source(content) for content in (theirs, theirs[:-100]))
+
+
+def test_nothing_is_written_if_nobody_can_tell_who_was_withdrawn(source: Path, tmp_path: Path, recipe: Recipe) -> None:
+    add(WITHDRAWN, [{"withdrawn": "0" * 32, "key_id": "f" * 16, "withdrawn_at": datetime.now(UTC)}])
+    with pytest.raises(ConfigurationError, match=f"deid_key_{'f' * 16}"):
+        deidentify_folder(source, tmp_path / "out", recipe)
+    assert not (tmp_path / "out").exists()
 
 
 def test_everything_in_a_folder_is_found(source: Path, tmp_path: Path) -> None:

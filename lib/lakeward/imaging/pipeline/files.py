@@ -18,8 +18,10 @@ from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.objects.writing import place
 from lakeward.imaging.pipeline.discovery import Original, find
+from lakeward.imaging.pipeline.owners import refuse_withdrawn
 from lakeward.imaging.pipeline.process import deidentify, load
 from lakeward.imaging.pipeline.recipe import Recipe
+from lakeward.imaging.pipeline.refusals import keeping_out
 from lakeward.imaging.pipeline.worker import set_aside
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.workspace.errors import ConfigurationError
@@ -77,7 +79,9 @@ class _Outcome:
 def deidentify_folder(source: Path, destination: Path, recipe: Recipe, quarantine: Path | None = None) -> Summary:
     """De-identify every file under a folder.
 
-    New files are named by pseudonyms, ``<study>/<series>/<object>.dcm``. Each is written whole or not at all, so a run
+    What the lakehouse keeps out, if there is one, is refused here too: patients who were withdrawn, of whom no copy is
+    kept, and images in which a reviewer found something. New files are named by pseudonyms,
+    ``<study>/<series>/<object>.dcm``. Each is written whole or not at all, so a run
     that was stopped can be run again; what it was at work on is in the hidden folder ``.parts`` and goes then.
 
     Parameters
@@ -95,7 +99,8 @@ def deidentify_folder(source: Path, destination: Path, recipe: Recipe, quarantin
     Raises
     ------
     ConfigurationError
-        If one of the folders lies in another, or `source` does not exist.
+        If one of the folders lies in another, or `source` does not exist; or if a patient was withdrawn under a key
+        that is not among the secrets.
     Busy
         If another process is writing to `destination`.
     EventNotRecorded
@@ -104,6 +109,7 @@ def deidentify_folder(source: Path, destination: Path, recipe: Recipe, quarantin
     folders = [folder.resolve() for folder in (source, destination, quarantine) if folder]
     _refuse_nested(folders)
     originals = find(folders[0])
+    recipe = keeping_out(recipe)
     details = {"files": len(originals), "profile": recipe.profile.name, "key_id": recipe.pseudonyms.key_id}
     record(Event(type="imaging.deidentify.started", object=recipe.profile_hash, details=details))
     reasons: Counter[str] = Counter()
@@ -186,17 +192,29 @@ def _one(original: Original, job: _Job) -> _Outcome:
     content: bytes | None = None
     try:
         content = load(Path(original.path), job.recipe)
+        if job.recipe.rejected and job.recipe.pseudonyms.source(content) in job.recipe.rejected:
+            raise Quarantined(Reason.FOUND_IN_REVIEW)
         clean = deidentify(content, job.recipe)
     except Quarantined as refusal:
         if content is None:
             return _Outcome(original, reason=refusal.reason)
-        name = job.recipe.pseudonyms.source(content)
-        if job.quarantine:
-            set_aside(content, job.quarantine / name, job.quarantine)
-        return _Outcome(original, name, refusal.reason)
+        return _set_aside(original, content, refusal.reason, job)
     part = job.parts / job.recipe.pseudonyms.source(os.fsencode(original.path))
     part.write_bytes(clean.dicom)
     return _Outcome(original, part=part, uids=clean.uids)
+
+
+def _set_aside(original: Original, content: bytes, reason: Reason, job: _Job) -> _Outcome:
+    """Keep a copy where that is asked for, but none of a patient who was withdrawn."""
+    name = job.recipe.pseudonyms.source(content)
+    try:
+        if reason != Reason.WITHDRAWN:
+            refuse_withdrawn(content, job.recipe)  # also what took too long
+    except Quarantined as refusal:
+        reason = refusal.reason
+    if job.quarantine and reason != Reason.WITHDRAWN:
+        set_aside(content, job.quarantine / name, job.quarantine)
+    return _Outcome(original, name, reason)
 
 
 class _Settled:

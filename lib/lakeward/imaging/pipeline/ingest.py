@@ -175,7 +175,7 @@ def run(
     What they have in quarantine is closed, unless they are set aside again for the same recipe: as processed again, or
     with the words of `closing`.
     """
-    recipe = keeping_out(spark, recipe)
+    recipe = keeping_out(recipe, spark)
     run_id, started = uuid.uuid4().hex, datetime.now(UTC)
     details = {"files": len(work), "profile": recipe.profile.name, "profile_hash": recipe.profile_hash}
     record(Event(type="imaging.ingest.started", object=run_id, details=details | {"key_id": recipe.pseudonyms.key_id}))
