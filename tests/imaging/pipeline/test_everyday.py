@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.datadict import DicomDictionary
-from pydicom.uid import generate_uid
+from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 
 from lakeward.imaging.deidentification.bytewise import Unsure
 from lakeward.imaging.deidentification.profile import Profile, load_profile, shipped
 from lakeward.imaging.objects.elements import locate
+from lakeward.imaging.objects.implicit import as_implicit
 from lakeward.imaging.objects.reading import silenced
 from lakeward.imaging.objects.writing import encode_element
 from lakeward.imaging.pipeline.everyday import Assembled
@@ -66,6 +67,14 @@ def assert_same(content: bytes, recipe: Recipe) -> bool:
         assert assembled.columns == whole.columns
         assert assembled.image.PixelData == whole.image.PixelData
     return True
+
+
+def without_vrs(content: bytes) -> bytes:
+    ds = pydicom.dcmread(BytesIO(content))
+    ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    buffer = BytesIO()
+    ds.save_as(buffer, implicit_vr=True, little_endian=True)
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -136,12 +145,14 @@ def additions(draw: Draw) -> dict[int, bytes]:
 def test_both_ways_agree_on_objects_made_at_random(
     build: Callable[..., bytes], added: dict[int, bytes], number: int, name: str
 ) -> None:
-    content = build(number)
+    assert_same(merged(build(number), added), RECIPES[name])
+
+
+def merged(content: bytes, added: dict[int, bytes]) -> bytes:
     located = locate(content, 24, 1000)
     assert located
     there = {tag: content[start:end] for tag, _, start, _, end in located.found}
-    merged = sorted((there | added).items())
-    assert_same(content[:132] + b"".join(encoded for _, encoded in merged), RECIPES[name])
+    return content[:132] + b"".join(encoded for _, encoded in sorted((there | added).items()))
 
 
 def test_everyday_images_go_the_fast_way(build: Callable[..., bytes]) -> None:
@@ -161,8 +172,9 @@ def test_what_is_unusual_goes_the_slow_way(build: Callable[..., bytes], attribut
     assert fast(build(1, **attributes), RECIPES["research"]) is None
 
 
-def test_damaged_files_end_as_on_the_slow_way(build: Callable[..., bytes]) -> None:
-    recipe, content = RECIPES["research"], build(1)
+@pytest.mark.parametrize("with_vrs", [True, False])
+def test_damaged_files_end_as_on_the_slow_way(build: Callable[..., bytes], with_vrs: bool) -> None:
+    recipe, content = RECIPES["research"], build(1) if with_vrs else without_vrs(build(1))
     for at in range(132, len(content) - 2048, 7):
         damaged = content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
         with silenced():
@@ -176,3 +188,20 @@ def test_memory_of_one_patient_serves_no_other(build: Callable[..., bytes]) -> N
     names = {deidentify(build(0, PatientID=f"ID{n}", StudyDate="20200315"), recipe).patient for n in range(5)}
     dates = {deidentify(build(0, PatientID=f"ID{n}"), recipe).columns["study_date"] for n in range(5)}
     assert len(names) == len(dates) == 5
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(added=additions(), number=st.integers(0, 3), name=st.sampled_from([*RECIPES]))
+def test_both_ways_agree_on_objects_without_vrs(
+    build: Callable[..., bytes], added: dict[int, bytes], number: int, name: str
+) -> None:
+    content = merged(build(number), added)
+    start = content.index(b"DICM") + 16 + int.from_bytes(content[140:144], "little")
+    bare = without_vrs(build(number))
+    head = bare[: bare.index(b"DICM") + 16 + int.from_bytes(bare[140:144], "little")]
+    assert_same(head + as_implicit(content[start:]), RECIPES[name])
+
+
+def test_everyday_images_without_vrs_go_the_fast_way(build: Callable[..., bytes]) -> None:
+    contents = [without_vrs(build(number, PixelPaddingValue=0)) for number in range(3)]
+    assert all(assert_same(content, recipe) for content in contents for recipe in RECIPES.values())

@@ -22,6 +22,7 @@ from lakeward.imaging.deidentification.quick import quick
 from lakeward.imaging.memory import Memory
 from lakeward.imaging.objects import header
 from lakeward.imaging.objects.elements import Element
+from lakeward.imaging.objects.implicit import as_implicit
 from lakeward.imaging.objects.reading import Limits, contained, read_elements
 from lakeward.imaging.reasons import Reason
 
@@ -58,8 +59,16 @@ class Part:
     encoded: bytes
     changes: str
     count: int = 1
+    _implicit: bytes | None = None
     _json: str | None = None
     _columns: dict[str, Any] | None = None
+
+    @property
+    def implicit(self) -> bytes:
+        """As it is written where VRs are left out."""
+        if self._implicit is None:
+            self._implicit = as_implicit(self.encoded)
+        return self._implicit
 
     def json(self, charset: bytes) -> str:
         """Return it as a member of a DICOM JSON object (PS3.18 F.2.2)."""

@@ -1,7 +1,8 @@
 """The fast way through an everyday image: its bytes are gone through once, and its pixels copied once.
 
-Everyday is an image in Explicit VR Little Endian, native or compressed, whose pixels stay as they are. For all other
-objects, and for all that are refused, the slow way of `process` decides; both give the same data set.
+Everyday is a little-endian image, native or compressed, whose pixels stay as they are; one whose VRs are left out has
+them put in first, and left out again at the end. For all other objects, and for all that are refused, the slow way of
+`process` decides; both give the same data set.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
@@ -28,6 +30,7 @@ from lakeward.imaging.objects import header
 from lakeward.imaging.objects.completeness import check_complete, native_length
 from lakeward.imaging.objects.description import DESCRIBING
 from lakeward.imaging.objects.elements import Element, locate
+from lakeward.imaging.objects.implicit import as_explicit, as_implicit
 from lakeward.imaging.objects.reading import Limits, read_elements
 from lakeward.imaging.objects.structure import PIXEL_DATA, TRANSFER_SYNTAX, Fragments
 from lakeward.imaging.objects.writing import file_start, value_of
@@ -41,7 +44,7 @@ _OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _UNDEFINED = b"\xff\xff\xff\xff"
 _COMPRESSED = frozenset({*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes, RLELossless})
-_SYNTAXES = _COMPRESSED | {ExplicitVRLittleEndian}
+_SYNTAXES = _COMPRESSED | {ExplicitVRLittleEndian, ImplicitVRLittleEndian}
 
 
 class Everyday:
@@ -73,10 +76,16 @@ class Everyday:
         Quarantined
             If something is wrong with it; the slow way says what.
         """
+        if len(data) > self._limits.max_bytes:
+            raise Unsure
+        made = as_explicit(data, self._limits.max_depth)
+        data = made or data
         located = locate(data, self._limits.max_depth, self._limits.max_elements)
-        if located is None or len(data) > self._limits.max_bytes:
+        if located is None:
             raise Unsure
         syntax, elements, pixels = self._split(data, located.found)
+        if (syntax == ImplicitVRLittleEndian) != (made is not None):
+            raise Unsure
         context = self._bytewise.context(data, elements)
         described = b"".join([data[start:end] for tag, _, start, _, end in elements if tag in DESCRIBING])
         self._check(context.charset, described, syntax, data[pixels[2] : pixels[3]], pixels, located.fragments)
@@ -194,8 +203,11 @@ def _assembled(data: bytes, parts: list[Part], pixels: Element, image: FileDatas
         codestreams.clear_text(image)
         content = image.PixelData
         stored = data[start:value] + content + _SEQUENCE_END
-    before = [part.encoded for part in parts if part.tag < PIXEL_DATA]
-    after = [part.encoded for part in parts if part.tag > PIXEL_DATA]
+    if syntax == ImplicitVRLittleEndian:
+        before, after = ([part.implicit for part in parts if (part.tag > PIXEL_DATA) is late] for late in (False, True))
+        stored = as_implicit(data[start:end])
+    else:
+        before, after = ([part.encoded for part in parts if (part.tag > PIXEL_DATA) is late] for late in (False, True))
     dicom = b"".join([file_start(sop_class, instance, syntax), *before, stored, *after])
     return Assembled(dicom, context.patient, (study, series, instance), parts, context.charset, image, (vr, content))
 
