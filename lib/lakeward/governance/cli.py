@@ -4,7 +4,7 @@ import typer
 
 from lakeward.governance.trail import cli, cli_keeping
 
-app = typer.Typer(no_args_is_help=True, help="The audit trail: ask, verify, prove, keep.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The audit trail: ask, verify, prove, keep.")
 app.command()(cli.query)
 app.command()(cli.verify)
 app.command("validate-continuity")(cli.validate_continuity)

@@ -8,7 +8,7 @@ import typer
 from lakeward.imaging.stewardship import cli as stewardship
 from lakeward.workspace.console import Json, print_either
 
-app = typer.Typer(help="DICOM images: de-identify, enhance, store, export.", no_args_is_help=True)
+app = typer.Typer(help="DICOM images: de-identify, enhance, store, export.", no_args_is_help=True, add_completion=False)
 quarantine_app = typer.Typer(help="Objects that were set aside.", no_args_is_help=True)
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(stewardship.crosswalk_app, name="crosswalk")

@@ -21,7 +21,9 @@ By = Annotated[str | None, typer.Option("--by", help="Identity of who does it; t
 Reason = Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")]
 RiskOption = Annotated[Risk, typer.Option(help="What a wrong answer of it may do to a patient.")]
 
-app = typer.Typer(no_args_is_help=True, help="Models: evidence, review, approval, the version in use.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Models: evidence, review, approval, the version in use."
+)
 
 
 @app.command()

@@ -8,7 +8,7 @@ import typer
 
 from lakeward.workspace.console import Json, print_either, print_json, print_rows
 
-app = typer.Typer(no_args_is_help=True, help="Backups: make, list, verify, restore, remove.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Backups: make, list, verify, restore, remove.")
 
 _MIB = 1 << 20
 

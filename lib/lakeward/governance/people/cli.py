@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 User = Annotated[str, typer.Argument(help="Identity of the person.", metavar="USER")]
 Roles = Annotated[list[Role] | None, typer.Option("--role", help="May be repeated.")]
 
-app = typer.Typer(no_args_is_help=True, help="People: identities, roles, passwords, one-time codes, signatures.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="People: identities, roles, passwords, one-time codes, signatures."
+)
 app.command()(cli_signing.sign)
 app.command()(cli_signing.signatures)
 app.command("check-signature")(cli_signing.check_signature)

@@ -12,7 +12,9 @@ from lakeward.workspace.console import Json, print_either
 if TYPE_CHECKING:
     from lakeward.governance.people.signatures import Signature
 
-app = typer.Typer(no_args_is_help=True, help="Reports: compliance of a month, documents of a model version.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Reports: compliance of a month, documents of a model version."
+)
 
 
 class Kind(StrEnum):
