@@ -1,12 +1,37 @@
-"""Passwords that cost little: what a real one costs is measured where it is the point."""
+"""Passwords that cost little, and a verifier that is none of ours."""
+
+import os
+import shutil
+import subprocess
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 
 from lakeward.governance.people import sealing
 
+SOURCE = Path(__file__).parent / "verifier"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lakeward-ci"
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _cheap_passwords() -> None:
+    """What a real one costs is measured where it is the point."""
     sealing._TIME, sealing._MEMORY_KIB, sealing._LANES = 1, 64, 1  # type: ignore[misc]
     sealing._HASHER = PasswordHasher(1, 64, 1)
+
+
+@pytest.fixture(scope="session")
+def verifier() -> Path:
+    """The Go program in tests/governance/verifier, built once for each state of its source."""
+    digest = sha256(b"".join(file.read_bytes() for file in sorted(SOURCE.iterdir()))).hexdigest()
+    program = CACHE / f"verifier-{digest[:16]}"
+    if program.exists():
+        return program
+    go = shutil.which("go", path=f"{os.environ['PATH']}:/usr/local/go/bin")
+    if go is None and not os.environ.get("CI"):
+        pytest.skip("Go is not installed")
+    assert go, "the audit trail is verified by a Go program: install Go 1.26 or later"
+    subprocess.run([go, "build", "-mod=readonly", "-o", program, "."], cwd=SOURCE, check=True)
+    return program

@@ -1,6 +1,7 @@
 """Electronic signatures: a person's own, on one very record, with their meaning; and nothing else passes for one."""
 
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -203,3 +204,16 @@ def test_the_key_lies_sealed(people: People, join: Join, home: Path) -> None:
     with pytest.raises(NotLetIn):
         sealing.unseal(ann.sealed_key, PASSWORD, "bob")
     assert len(sealing.unseal(ann.sealed_key, PASSWORD, "ann")) == 32
+
+
+def test_another_program_verifies_it_by_the_public_key_alone(
+    people: People, join: Join, tmp_path: Path, verifier: Path
+) -> None:
+    key, signed = tmp_path / "ann.vkey", tmp_path / "note"
+    key.write_text(join("ann").vkey)
+    note = sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD).note
+    text, _, _ = note.rpartition("\n\n")
+    for shown, code, said in ((note, 0, f"{text}\n"), (note.replace("approval", "review"), 1, "")):
+        signed.write_text(shown)
+        done = subprocess.run([verifier, "note", key, signed], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (code, said)

@@ -2,11 +2,8 @@
 
 import base64
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -18,25 +15,8 @@ from lakeward.governance.trail.query import export
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import Event
 
-SOURCE = Path(__file__).parents[1] / "verifier"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lakeward-ci"
 Make = Callable[..., Event]
 Verify = Callable[[], subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="session")
-def verifier() -> Path:
-    """The Go program in tests/governance/verifier, built once for each state of its source."""
-    digest = sha256(b"".join(file.read_bytes() for file in sorted(SOURCE.iterdir()))).hexdigest()
-    program = CACHE / f"verifier-{digest[:16]}"
-    if program.exists():
-        return program
-    go = shutil.which("go", path=f"{os.environ['PATH']}:/usr/local/go/bin")
-    if go is None and not os.environ.get("CI"):
-        pytest.skip("Go is not installed")
-    assert go, "the audit trail is verified by a Go program: install Go 1.26 or later"
-    subprocess.run([go, "build", "-mod=readonly", "-o", program, "."], cwd=SOURCE, check=True)
-    return program
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 // Merkle proofs and formats.
 //
 //	verifier FOLDER
+//	verifier note KEYS NOTE
 //
 // FOLDER is an export (entries.jsonl, checkpoint, keys), to which may be added proofs/*.json, as lakeward audit prove
 // writes them, and an older checkpoint (older) with the proof that it is the beginning (consistency, base64 lines).
+// NOTE is an electronic signature, KEYS a file with its signer's public keys: the text that they signed is printed.
 package main
 
 import (
@@ -32,13 +34,13 @@ var hasher = rfc6962.DefaultHasher
 func main() {
 	log.SetFlags(0)
 	folder := os.Args[1]
-	var known []note.Verifier
-	for _, vkey := range strings.Fields(string(read(folder, "keys"))) {
-		verifier, err := note.NewVerifier(vkey)
-		must(err, "key")
-		known = append(known, verifier)
+	if folder == "note" {
+		opened, err := note.Open(read("", os.Args[3]), verifiers(read("", os.Args[2])))
+		must(err, "signed note")
+		fmt.Print(opened.Text)
+		return
 	}
-	keys := note.VerifierList(known...)
+	keys := verifiers(read(folder, "keys"))
 	head := open(read(folder, "checkpoint"), keys)
 	entries(folder, head)
 	files, _ := filepath.Glob(filepath.Join(folder, "proofs", "*.json"))
@@ -49,6 +51,16 @@ func main() {
 		consistency(folder, head, keys)
 	}
 	fmt.Printf("%d entries, %d proofs\n", head.Size, len(files))
+}
+
+func verifiers(keys []byte) note.Verifiers {
+	var known []note.Verifier
+	for _, vkey := range strings.Fields(string(keys)) {
+		verifier, err := note.NewVerifier(vkey)
+		must(err, "key")
+		known = append(known, verifier)
+	}
+	return note.VerifierList(known...)
 }
 
 func open(text []byte, keys note.Verifiers) checkpoint.Checkpoint {
