@@ -36,7 +36,7 @@ AREAS = [
     Area("imaging", "DICOM images: ingest, de-identify, export, and what was set aside.", "imaging", has_tables=True),
     Area("models", "Models: evidence, review, approval by signatures, the version in use.", "training"),
     Area("audit", "The audit trail: ask, verify, prove, anchor, keep.", "governance", has_tables=True),
-    Area("people", "People: identities, roles, passwords, one-time codes, signatures.", "governance.people"),
+    Area("people", "People: identities, roles, passwords, electronic signatures.", "governance.people"),
     Area("report", "Reports: compliance of a month, documents of a model version, signed.", "governance.reports"),
     Area("backup", "Backups: make, list, verify, restore, remove.", "governance.backups"),
     Area("jobs", "Job files: check, run, watch, repair, schedule, deploy.", "jobs", has_tables=True),

@@ -13,6 +13,8 @@ from lakeward.governance.people.errors import NotAllowed, NotLetIn, PersonRefuse
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import MATRIX, Action, Role
 from lakeward.governance.people.store import Person
+from lakeward.workspace.errors import EventNotRecorded
+from lakeward.workspace.events import use_sink
 from recorded import recorded
 
 PASSWORD = "correct horse battery"
@@ -129,6 +131,7 @@ people.manage   x             .              .           .                 .    
 people.confirm  x             .              .           .                 .               x
 policy.change   .             .              .           .                 x               x
 model.submit    .             x              x           .                 .               .
+model.attach    .             x              x           x                 x               x
 model.review    .             .              .           x                 x               x
 model.approve   .             .              .           x                 x               x
 model.promote   .             .              x           .                 .               .
@@ -177,6 +180,23 @@ def test_whoever_empties_the_store_becomes_no_administrator(people: People, join
         store.execute("DELETE FROM people")
     with pytest.raises(PersonRefused, match="root, ann, whom the store lacks"):
         people.add(None, "eve", "Eve", [], PASSWORD)
+
+
+def test_what_can_not_be_recorded_changes_nobody(people: People, root: Person, join: Join) -> None:
+    join("ann")
+
+    def full(event: object) -> None:
+        raise OSError("no space left")
+
+    before = use_sink(full)
+    try:
+        with pytest.raises(EventNotRecorded):
+            people.set_roles(root, "ann", [Role.ADMINISTRATOR])
+        with pytest.raises(EventNotRecorded):
+            people.reset(root, "ann", "a second first password")
+    finally:
+        use_sink(before)
+    assert people.let_in("ann", PASSWORD).roles == frozenset()
 
 
 def test_guesses_are_counted_before_they_are_judged(people: People, join: Join) -> None:

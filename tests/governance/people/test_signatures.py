@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from lakeward.governance.people import sealing
@@ -70,6 +71,7 @@ def test_it_can_not_be_moved_to_another_record(people: People, join: Join, home:
     assert signatures(people, replace(MODEL, id="nodules/8")) == [], "it says itself what it is on"
 
 
+@examples(deadline=None)
 @given(place=st.integers(0, 10_000), char=st.characters(codec="utf-8"))
 def test_whatever_is_changed_in_it_is_found(signed_note: tuple[People, str], place: int, char: str) -> None:
     people, note = signed_note

@@ -33,7 +33,7 @@ def as_person(by: str | None, action: Action) -> Iterator[Person | None]:
     if _nobody_yet(people):
         yield None
         return
-    person = _enter_by_token(people, by) or enter(people, by)
+    person = enter(people, by)
     people.allow(person, action)
     with acting_as(person.user):
         yield person
@@ -64,7 +64,21 @@ def as_people(by: str | None, action: Action, what: Signed) -> Iterator[None]:
 
 
 def enter(people: People, by: str | None) -> Person:
-    """Let in by password who gives the command, as it takes to change people."""
+    """Let in who gives the command: by the secret ``entra_token``, where there is one, else by password."""
+    try:
+        token = secret("entra_token") if settings().entra_tenant else ""
+    except MissingSecret:
+        token = ""
+    if not token:
+        return enter_by_password(people, by)
+    person = people.let_in_by_token(token)
+    if by not in (None, person.user):
+        raise NotLetIn(f"The token is of {person.user}, not of {by}.")
+    return person
+
+
+def enter_by_password(people: People, by: str | None) -> Person:
+    """Let in who gives the command by password, which opens their key: a change of people is signed."""
     user = named(by)
     given = ask(f"Password of {user}: ")
     return people.let_in(user, given, ask_code(people, user))
@@ -96,20 +110,6 @@ def named(by: str | None) -> str:
     if by is None:
         raise typer.BadParameter("say who does it: --by USER")
     return by
-
-
-def _enter_by_token(people: People, by: str | None) -> Person | None:
-    """Let in who gives the command by the secret ``entra_token``; None if there is none."""
-    try:
-        token = secret("entra_token") if settings().entra_tenant else ""
-    except MissingSecret:
-        return None
-    if not token:
-        return None
-    person = people.let_in_by_token(token)
-    if by not in (None, person.user):
-        raise NotLetIn(f"The token is of {person.user}, not of {by}.")
-    return person
 
 
 def _nobody_yet(people: People) -> bool:

@@ -17,7 +17,7 @@ User = Annotated[str, typer.Argument(help="Identity of the person.", metavar="US
 Roles = Annotated[list[Role] | None, typer.Option("--role", help="May be repeated.")]
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="People: identities, roles, passwords, one-time codes, signatures."
+    no_args_is_help=True, add_completion=False, help="People: identities, roles, passwords, electronic signatures."
 )
 app.command()(cli_signing.sign)
 app.command()(cli_signing.signatures)
@@ -39,10 +39,10 @@ def add(
 
     Example: lakeward people add ann --name "Dr. Ann Lee" --role clinical_reviewer --by root
     """
-    from lakeward.governance.people.asking import ask, enter
+    from lakeward.governance.people.asking import ask, enter_by_password
 
     people = _people()
-    admin = None if people.none_yet() else enter(people, by)
+    admin = None if people.none_yet() else enter_by_password(people, by)
     added = people.add(admin, user, name, role or [], ask(f"First password of {user}: "))
     print_either(_told(added), json, f"{added.user} is here, as {', '.join(sorted(added.roles)) or 'nothing yet'}.")
 
@@ -90,10 +90,10 @@ def reset(user: User, by: By = None, json: Json = False) -> None:
 
     Example: lakeward people reset ann --by root
     """
-    from lakeward.governance.people.asking import ask, enter
+    from lakeward.governance.people.asking import ask, enter_by_password
 
     people = _people()
-    people.reset(enter(people, by), user, ask(f"First password of {user}: "))
+    people.reset(enter_by_password(people, by), user, ask(f"First password of {user}: "))
     print_either(_told(people.find(user)), json, f"{user} has a new first password.")
 
 
@@ -105,10 +105,10 @@ def confirm(user: User, by: By = None, json: Json = False) -> None:
 
     Example: lakeward people confirm ann --by cat
     """
-    from lakeward.governance.people.asking import enter
+    from lakeward.governance.people.asking import enter_by_password
 
     people = _people()
-    people.confirm(enter(people, by), user)
+    people.confirm(enter_by_password(people, by), user)
     person = people.find(user)
     print_either(_told(person), json, f"{user} signs with the key {person.vkey}, confirmed by {person.confirmed}.")
 
@@ -119,10 +119,10 @@ def roles(user: User, role: Roles = None, by: By = None, json: Json = False) -> 
 
     Example: lakeward people roles ann --role clinical_reviewer --role quality_manager --by root
     """
-    from lakeward.governance.people.asking import enter
+    from lakeward.governance.people.asking import enter_by_password
 
     people = _people()
-    people.set_roles(enter(people, by), user, role or [])
+    people.set_roles(enter_by_password(people, by), user, role or [])
     print_either(_told(people.find(user)), json, f"{user}: {', '.join(sorted(people.find(user).roles)) or 'no role'}")
 
 
@@ -139,10 +139,10 @@ def account(
 
     Example: lakeward people account ann 3f2b8c1e-5d7a-4e60-9b1c-2a4d6e8f0a1b --by root
     """
-    from lakeward.governance.people.asking import enter
+    from lakeward.governance.people.asking import enter_by_password
 
     people = _people()
-    people.set_account(enter(people, by), user, object_id)
+    people.set_account(enter_by_password(people, by), user, object_id)
     said = f"Tokens of {object_id} stand for {user}." if object_id else f"No token stands for {user} any more."
     print_either(_told(people.find(user)), json, said)
 
@@ -205,10 +205,10 @@ def verify(
 
 
 def _set_active(user: str, by: str | None, active: bool, json: bool) -> None:
-    from lakeward.governance.people.asking import enter
+    from lakeward.governance.people.asking import enter_by_password
 
     people = _people()
-    people.set_active(enter(people, by), user, active)
+    people.set_active(enter_by_password(people, by), user, active)
     print_either(_told(people.find(user)), json, f"{user} is {'active' if active else 'not active any more'}.")
 
 

@@ -72,7 +72,7 @@ def check_signature(
     from lakeward.governance.people.errors import SignatureInvalid
     from lakeward.governance.people.signatures import by, read
 
-    text = note.read_text(encoding="utf-8")
+    text = note.read_text(encoding="utf-8", errors="replace")
     found = read(text)
     if not any(one.name == found.signer and by(text, one) for one in _verifiers(key)):
         raise SignatureInvalid(f"No such key of {found.signer} has made this signature, or it was changed.")
