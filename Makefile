@@ -44,6 +44,7 @@ bench: $(READY)  ## Measure what images, commands, jobs, pages and events cost o
 	@$(BIN)/python tests/benchmarks/jobs.py
 	@$(BIN)/python tests/benchmarks/pages.py
 	@$(BIN)/python tests/benchmarks/audit.py
+	@$(BIN)/python tests/benchmarks/audit_postgresql.py
 
 up: $(READY)  ## Open the workspace: its page of jobs, runs and tables, JupyterLab, MLflow
 	@$(BIN)/lakeward up

@@ -114,16 +114,6 @@ def test_newest_items_that_are_gone_are_found_by_an_anchored_head(written: Trail
     assert (found.fault, found.sequence) == (Fault.TRUNCATION, 251)
 
 
-def test_who_was_slower_signs_anew(trail: Trail, event: Make, clock: Callable[[], datetime]) -> None:
-    other = Trail(clock=clock)
-    trail.append(event(0))
-    other.append(event(1))
-    trail.append(event(2))
-    other.append(event(3))
-    assert _objects(trail) == [f"object-{number}" for number in range(4)]
-    assert verify(trail.store).findings == []
-
-
 @pytest.mark.parametrize("reached", [True, False])
 def test_an_answer_that_is_lost_appends_neither_twice_nor_never(
     written: Trail, event: Make, monkeypatch: pytest.MonkeyPatch, reached: bool

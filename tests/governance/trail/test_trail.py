@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 import rfc8785
@@ -23,6 +24,7 @@ from lakeward.governance.trail.verify import keys_of, verify
 from lakeward.workspace.events import Event
 
 Make = Callable[..., Event]
+Clock = Callable[[], datetime]
 
 WRITE = """
 import sys
@@ -98,6 +100,16 @@ def test_threads_write_one_log(trail: Trail, event: Make) -> None:
     for thread in threads:
         thread.join()
     assert {told["object"] for told in _all(trail)[1:]} == {f"object-{number}" for number in range(20)}
+    assert verify(trail.store).findings == []
+
+
+@everywhere
+def test_writers_that_come_between_each_other_write_one_log(trail: Trail, event: Make, clock: Clock) -> None:
+    both = [trail, Trail(clock=clock)]
+    order = [0, 0, 0, 1, 0, 1, 1, 1, 0, 0]
+    for number, who in enumerate(order):
+        both[who].append(event(number))
+    assert [told["object"] for told in _all(trail)[1:]] == [f"object-{number}" for number in range(len(order))]
     assert verify(trail.store).findings == []
 
 

@@ -1,7 +1,8 @@
 """The trail in PostgreSQL, which many machines share.
 
 One writer at a time: it locks the row that tells where the log stands, appends, and lets go with its commit, so the
-chain can't fork; an event is acknowledged when the commit has returned, with ``synchronous_commit`` on. Threads of one
+chain can't fork; an event is acknowledged when the commit has returned, with ``synchronous_commit`` on. A process that
+nobody came between appends in one statement, which does nothing if the log has gone on meanwhile. Threads of one
 process commit together. Who, what and when are columns that PostgreSQL generates from the bytes that were hashed.
 
 A trigger refuses to change or remove entries but for taking out their bytes, which retention and erasure need. Who owns
@@ -19,7 +20,7 @@ are reused, which is up to who runs the server.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,17 +67,21 @@ _STATE = "SELECT vkey, size, last, frontier, head FROM audit.state"
 _MADE = "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'audit' AND tablename = 'state')"
 _BEGUN = "SELECT EXISTS (SELECT FROM audit.entries) OR EXISTS (SELECT FROM audit.state WHERE head <> '')"
 _APPEND = """
-    WITH new AS (
+    WITH turn AS (
+        UPDATE audit.state SET vkey = %s, size = %s, last = %b, frontier = %b, head = %s WHERE head = %s RETURNING 1),
+    new AS (
         INSERT INTO audit.entries (sequence, leaf, data, payload)
-        SELECT * FROM unnest(%b::bigint[], %b::bytea[], %b::text[], %b::text[])),
+        SELECT * FROM unnest(%b::bigint[], %b::bytea[], %b::text[], %b::text[]) WHERE EXISTS (SELECT FROM turn)),
     complete AS (
-        INSERT INTO audit.nodes SELECT * FROM unnest(%b::smallint[], %b::bigint[], %b::bytea[]))
-    UPDATE audit.state SET vkey = %s, size = %s, last = %b, frontier = %b, head = %s"""
-"""All in one statement, its lists in binary form: what the client does for an event is most of what it costs."""
+        INSERT INTO audit.nodes
+        SELECT * FROM unnest(%b::smallint[], %b::bigint[], %b::bytea[]) WHERE EXISTS (SELECT FROM turn))
+    SELECT count(*) FROM turn"""
+"""Append if the log stands where it is thought to; its lists go in binary form, which costs the client least."""
 
 _LIES = " OR ".join(f"{name} IS DISTINCT FROM {told}" for name, told in _IN_DATA)
 _SESSION = (
     "-c synchronous_commit=on -c lock_timeout=60s -c idle_in_transaction_session_timeout=60s -c search_path=pg_catalog"
+    " -c default_transaction_isolation=read\\ committed"
 )
 _TOGETHER_BYTES = 8 << 20
 _UNKNOWN_TO_TEXT = b"\\u0000"
@@ -154,6 +159,8 @@ class PostgresStore:
         self._made: tuple[int, Engine] | None = None
         self._together = Together(_TOGETHER_BYTES)
         self._there = False
+        self._last: State | None = None
+        self._undisturbed = False
 
     def __str__(self) -> str:
         return self._url.render_as_string(hide_password=True)
@@ -220,14 +227,27 @@ class PostgresStore:
     # --- the one who writes ------------------------------------------------------------------------------------------
 
     def _write(self, make: Make, events: Sequence[Sealed]) -> None:
+        """Append; who alone has written of late needs no lock to know where the log stands."""
+        last = self._last
+        if last and self._undisturbed:
+            batch = make(last, events)
+            with self._connected() as connection:
+                free = connection.execution_options(isolation_level="AUTOCOMMIT")
+                if batch is None or (not batch.left and _put(free, last, batch)):
+                    self._last = batch.state if batch else last
+                    return
         with self._connected() as connection:
             row = connection.exec_driver_sql(f"{_STATE} FOR UPDATE").first()
             if row is None:
                 raise NotProven(f"The trail in {self} has lost its head. Run: lakeward audit verify")
-            batch = make(_state(row), events)
+            state = _state(row)
+            self._undisturbed = bool(state and last and state.head == last.head)
+            batch = make(state, events)
             if batch:
-                _put(connection, batch)
+                _put(connection, state, batch)
+                _take_out(connection, batch.left)
                 connection.commit()
+        self._last = batch.state if batch else state
         if batch and batch.left:
             with self._connected() as connection:
                 connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM audit.entries")
@@ -258,26 +278,31 @@ class PostgresStore:
         return self._made[1]
 
 
-def _put(connection: Connection, batch: Batch) -> None:
+def _put(connection: Connection, before: State | None, batch: Batch) -> bool:
+    """Append, which is told: not if the log does not stand any more where it stood before."""
     state = batch.state
     numbers, leaves, data, payloads = zip(*batch.rows, strict=True)
     levels, places, hashes = zip(*batch.nodes, strict=True) if batch.nodes else ((), (), ())
-    texts = [it.decode() for it in data], [it.decode() for it in payloads]
     frontier = b"".join(state.frontier.hashes)
-    connection.exec_driver_sql(
+    texts = [it.decode() for it in data], [it.decode() for it in payloads]
+    done = connection.exec_driver_sql(
         _APPEND,
         (
+            *(state.vkey, state.frontier.size, state.last, frontier, state.head, before.head if before else ""),
             *(list(numbers), list(leaves), *texts),
             *(list(levels), list(places), list(hashes)),
-            *(state.vkey, state.frontier.size, state.last, frontier, state.head),
         ),
     )
-    gone = [{"number": number} for number, payload in batch.left.items() if payload is None]
+    return bool(done.scalar())
+
+
+def _take_out(connection: Connection, left: Mapping[int, bytes | None]) -> None:
+    gone = [{"number": number} for number, payload in left.items() if payload is None]
     if gone:
         connection.execute(text("UPDATE audit.entries SET data = NULL, payload = NULL WHERE sequence = :number"), gone)
-    left = [{"number": number, "left": it.decode()} for number, it in batch.left.items() if it is not None]
-    if left:
-        connection.execute(text("UPDATE audit.entries SET payload = :left WHERE sequence = :number"), left)
+    stays = [{"number": number, "left": it.decode()} for number, it in left.items() if it is not None]
+    if stays:
+        connection.execute(text("UPDATE audit.entries SET payload = :left WHERE sequence = :number"), stays)
 
 
 def _state(row: Any) -> State | None:
