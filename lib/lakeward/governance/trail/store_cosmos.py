@@ -8,13 +8,14 @@ id is unique in its partition. Whose answer was lost tries the same number until
 are items' own JSON, from which the bytes that were hashed are written again, so what is asked for can't say anything
 else than what was hashed.
 
-Limits: an item holds 2 MB, so an event may have 1.5 MB. A partition, which is about a million entries here, holds 20 GB
-and takes 10,000 request units a second, of which a commit costs some tens (not measured on the service itself): threads
+Limits: an item holds 2 MB, so an event may have 1.5 MB. A partition, which is about a million entries here, holds 20
+GB and takes 10,000 request units a second, of which a commit costs some tens (not measured on the service): threads
 of one process commit together. What is asked for is looked up in one partition after the other, and all that fits is
 fetched before it is put in order. A head is in each item, so whoever may delete items can cut off the newest ones and
-leave a trail that is whole: only heads that were anchored elsewhere tell. What retention and erasure take out, they take
-out item by item after their event is recorded: if that was interrupted, give the command again; and a verification that
-runs meanwhile may miss it. The account's backups and its change feed of all versions hold it until their time is over.
+leave a trail that is whole: only heads that were anchored elsewhere tell. Retention and erasure take things out item by
+item after their event is recorded: if that was interrupted, give the command again; a verification that began before
+may report what goes meanwhile. The account's backups and its change feed of all versions hold it until their time is
+over.
 
 The container has the partition key ``/block``; make it, and let programs have data access alone (leaving the paths
 ``/entries/[]/payload/?`` and ``/entries/[]/leaf/?`` out of the index saves request units)::

@@ -133,7 +133,7 @@ class PostgresView:
     def leaves(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the hashes of entries."""
         sql = "SELECT leaf FROM audit.entries WHERE sequence >= :start AND sequence < :stop ORDER BY sequence"
-        for (leaf,) in self._streamed(sql, start=start, stop=stop):
+        for (leaf,) in self._connection.execute(text(sql), {"start": start, "stop": stop}):
             yield leaf
 
     def nodes(self) -> dict[tuple[int, int], bytes]:
