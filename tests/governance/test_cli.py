@@ -156,6 +156,11 @@ def test_heads_of_two_logs_do_not_share_a_folder(trail: Trail, run: Run, tmp_pat
     assert run("verify", "--anchor", tmp_path / "nowhere")[0] == 2
 
 
+def test_what_is_new_is_published(trail: Trail, run: Run) -> None:
+    assert _told(run, "publish")["events"] == 4
+    assert "0 events were added to governance.audit" in run("publish")[1]
+
+
 def test_nothing_goes_before_seven_years(trail: Trail, run: Run) -> None:
     code, text = run(
         "retention", "--apply", "--reason", "Yearly deletion", "--before", floor(TODAY) + timedelta(days=1)

@@ -79,6 +79,8 @@ def retention(
 ) -> None:
     """Tell which events' time of keeping (7 years) is over, or delete their bytes; hashes stay, so the tree stands.
 
+    They leave the table governance.audit when the trail is next published.
+
     Two people must give the command for the same day: each signs it, and the second deletes (exit code 10 until then).
 
     Example: lakeward audit retention --apply --before 2019-11-01 --reason "Yearly deletion" --by cat
