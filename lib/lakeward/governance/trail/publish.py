@@ -18,6 +18,7 @@ from lakeward.governance.trail.store import Row, Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import allowed
 from lakeward.workspace.locks import exclusive
+from lakeward.workspace.settings import settings
 
 _AT_ONCE = 50_000
 _SAME = ("kind", "type", "object", "outcome", "actor", "host", "process", "id")
@@ -38,7 +39,7 @@ def publish(trail: Trail) -> int:
     NotProven
         If an event is not what was hashed: then neither it nor a later one is published.
     """
-    with exclusive(trail.folder / "publish.lock"):
+    with exclusive(settings().home / ".locks" / "governance.audit.publish.lock"):
         log = _name(trail)
         start = there = published.next_number(log)
         added = 0
@@ -56,7 +57,7 @@ def _name(trail: Trail) -> str:
     with trail.view() as view:
         state = view.state()
     if state is None:
-        raise NotProven(f"The trail in {trail.folder} has lost its head. Run: lakeward audit verify")
+        raise NotProven(f"The trail in {trail.store} has lost its head. Run: lakeward audit verify")
     return Verifier.parse(state.vkey).name
 
 
