@@ -123,7 +123,8 @@ def test_a_day_with_no_backup_is_named(lakehouse: Lakehouse) -> None:
     assert not verify(1, lakehouse.at(4)).ok
 
 
-def test_days_before_the_lakehouse_was_there_need_none(lakehouse: Lakehouse) -> None:
+def test_days_before_the_first_backup_need_none(lakehouse: Lakehouse) -> None:
+    assert verify(30).findings == [Finding(lakehouse.start.date().isoformat(), "There is no backup of this day.")]
     create()
     assert verify(30).ok
 

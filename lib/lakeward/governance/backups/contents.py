@@ -20,10 +20,8 @@ from typing import NamedTuple
 from lakeward.governance.backups.delta import LOG, fixed
 from lakeward.governance.backups.errors import NotCopied
 from lakeward.governance.backups.manifest import TableState
-from lakeward.governance.trail.errors import NoSuchEvent
+from lakeward.governance.backups.trails import head_of, out_of_its_store
 from lakeward.governance.trail.sink import trail_here
-from lakeward.governance.trail.store import Store
-from lakeward.governance.trail.store_sqlite import SqliteStore
 from lakeward.workspace.errors import ConfigurationError
 
 TRAIL = "events/trail.sqlite"
@@ -100,8 +98,10 @@ def _fixed(home: Path, scratch: Path) -> Contents:
             ]
     # One that appeared since is copied now: it is as new as the tables.
     copied |= {path: _copied(home / path, scratch / path) for path in _databases(home) if path not in copied}
+    if TRAIL not in copied and trail_here().store.exists():
+        copied[TRAIL] = out_of_its_store(scratch / TRAIL)
     sources += [Source(path, file, lasting=True) for path, file in copied.items()]
-    return Contents(_head(copied.get(TRAIL)), tables, sorted(copied), folders, sources)
+    return Contents(head_of(copied.get(TRAIL)), tables, sorted(copied), folders, sources)
 
 
 def _walk(home: Path) -> Iterator[tuple[Path, list[Path] | None]]:
@@ -157,18 +157,3 @@ def _copied(file: Path, to: Path) -> Path:
         raise NotCopied(f"The database {file} can't be copied: {error}.") from None
     to.chmod(file.stat().st_mode & 0o7777)
     return to
-
-
-def trail_in(file: Path) -> Store:
-    """Return a trail that was copied out of its lakehouse."""
-    return SqliteStore(file)
-
-
-def _head(copied: Path | None) -> str:
-    """Head of the trail that was copied; of the one in use, where that is not a file."""
-    try:
-        with trail_in(copied).view() if copied else trail_here().view() as view:
-            state = view.state()
-    except NoSuchEvent:
-        return ""
-    return state.head if state else ""

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from lakeward.governance.backups.contents import TRAIL, trail_in
+from lakeward.governance.backups.contents import TRAIL
 from lakeward.governance.backups.delta import rows_of
 from lakeward.governance.backups.known import leads_to
 from lakeward.governance.backups.manifest import Manifest
+from lakeward.governance.backups.trails import trail_in
 from lakeward.governance.trail import anchors
 from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.notes import Checkpoint

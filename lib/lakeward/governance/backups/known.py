@@ -1,9 +1,9 @@
 """What the audit trail tells of backups: which were made, with which manifest, and which were removed."""
 
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date
 
-from lakeward.governance.backups.manifest import Link, Manifest
+from lakeward.governance.backups.manifest import Link, Manifest, moment
 from lakeward.governance.trail.entries import told_by
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven
 from lakeward.governance.trail.merkle import root
@@ -24,14 +24,16 @@ class Known:
         SHA-256 of the sealed manifest.
     vouched : dict of str to str
         The same, and of those before too: a lakehouse that was restored has no event of what it was restored from.
-    since : date or None
-        First day of the trail.
     """
 
     created: dict[str, str] = field(default_factory=dict)
     vouched: dict[str, str] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
-    since: date | None = None
+
+    @property
+    def since(self) -> date | None:
+        """Day of the first backup of all."""
+        return moment(min(self.created)).date() if self.created else None
 
 
 def known() -> Known:
@@ -40,7 +42,6 @@ def known() -> Known:
     try:
         with trail_here().view() as view:
             rows = view.select(Wanted(types=[CREATED, REMOVED]))
-            first = view.select(Wanted(start=0, stop=1))
     except NoSuchEvent:
         return found
     for told in filter(None, map(told_by, rows)):
@@ -52,9 +53,7 @@ def known() -> Known:
         if before := details.get("previous"):
             previous = Link(*before)
             found.vouched.setdefault(previous.id, previous.sha256)
-    began = told_by(first[0]) if first else None
-    since = datetime.fromisoformat(began["recorded"]).date() if began else None
-    return replace(found, since=since)
+    return found
 
 
 def continues(manifest: Manifest) -> bool:

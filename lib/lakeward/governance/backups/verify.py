@@ -94,9 +94,9 @@ def _look(done: Verified, place: Vault, ring: Keyring, so_far: Known) -> None:
 
 
 def _missing(done: Verified, ids: Iterable[str], so_far: Known) -> Iterator[Finding]:
-    """Yield days that have no backup, from the trail's first on, and backups that were made and are gone."""
+    """Yield days that have no backup, from the first backup of all on, and backups that were made and are gone."""
     there = {moment(id_).date() for id_ in ids}
-    first = max(done.since, so_far.since or done.since)
+    first = max(done.since, so_far.since or done.until)
     for number in range((done.until - first).days + 1):
         day = first + timedelta(days=number)
         if day not in there:
