@@ -27,6 +27,7 @@ from lakeward.workspace.errors import ConfigurationError
 
 
 def test_a_lakehouse_comes_back(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    os.mkfifo(lakehouse.home / "governance" / "pipe")
     made, back = create(), tmp_path / "back"
     shutil.rmtree(lakehouse.home / "imaging")
     restore(made.manifest.id, back)

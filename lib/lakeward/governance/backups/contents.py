@@ -123,7 +123,8 @@ def _walk(home: Path) -> Iterator[tuple[Path, list[Path] | None]]:
             folders.clear()
             yield folder, None
         else:
-            yield folder, [folder / it for it in sorted(files) if (inside / it).as_posix() not in _LEFT_OUT]
+            wanted = (folder / it for it in sorted(files) if (inside / it).as_posix() not in _LEFT_OUT)
+            yield folder, [it for it in wanted if it.is_file()]  # sockets and pipes are of running programs
 
 
 def _databases(home: Path) -> list[str]:

@@ -24,7 +24,7 @@ class Vault:
     ----------
     url : str
         A folder, or an address of fsspec's such as ``s3://bucket/folder``. Endpoints and the like come from fsspec's
-        own configuration, for example ``FSSPEC_S3_ENDPOINT_URL``.
+        own configuration and the store's, for example ``AWS_ENDPOINT_URL``.
     """
 
     def __init__(self, url: str) -> None:

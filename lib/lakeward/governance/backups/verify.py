@@ -75,7 +75,7 @@ def verify(days: int = 7, clock: Callable[[], datetime] = now) -> Verified:
     try:
         _look(done, vault(), backup_keys(), known())
     except LakewardError as error:
-        record(Event(type=FAILED, object="backup", outcome="failure", reason=str(error)))
+        record(Event(type=FAILED, object="backup/none", outcome="failure", reason=str(error)))
         raise
     _tell(done)
     return done
