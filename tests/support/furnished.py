@@ -92,7 +92,9 @@ def furnish(heads: Path, period: Period = PERIOD) -> World:
 
 def write_table(name: str, **columns: list[object]) -> None:
     """Write a Delta table anew."""
-    write_deltalake(str(settings().home.joinpath(*name.split("."))), pa.table(columns), mode="overwrite")
+    write_deltalake(
+        str(settings().home.joinpath(*name.split("."))), pa.table(columns), mode="overwrite", schema_mode="overwrite"
+    )
 
 
 def _live(world: World, midnight: datetime) -> None:

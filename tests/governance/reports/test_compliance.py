@@ -10,13 +10,13 @@ from typing import Any
 import pypdf
 import pytest
 
-from furnished import NOW, PERIOD, World
+from furnished import NOW, PERIOD, World, write_table
 from lakeward.governance.reports import evidence
 from lakeward.governance.reports.checks import all as checks
 from lakeward.governance.reports.checks.check import CHECKS, Result
 from lakeward.governance.reports.compliance import Compliance, made
 from lakeward.governance.reports.controls import OUTSIDE, Score, frameworks, score
-from lakeward.governance.reports.document import plain
+from lakeward.governance.reports.document import Document, Section, Table, plain
 from lakeward.governance.reports.stores import Period, Stores
 from lakeward.governance.reports.writing import write
 from lakeward.workspace.errors import ConfigurationError
@@ -85,6 +85,23 @@ def test_the_pdf_says_it_all_and_has_contents_bookmarks_and_numbers(report: Comp
     ]
     assert len(headed) == 2
     assert all("What it is about" in page.extract_text() for page in headed)
+
+
+def test_a_cell_longer_than_a_page_goes_on_on_the_next(tmp_path: Path) -> None:
+    words = [f"w{number}" for number in range(5_000)]
+    rows = [("a", " ".join(words)), ("b", "x" * 9_000), ("c", "line\n" * 300)]
+    section = Section("Part", [Table(("Name", "Value"), rows, (1, 1))])
+    write(Document("Title", "Subtitle", NOW, {}, {}, [section], {}), tmp_path / "a.pdf")
+    text = " ".join(page.extract_text() for page in pypdf.PdfReader(tmp_path / "a.pdf").pages)
+    assert set(words) <= set(text.split())
+    assert (text.count("x"), text.count("line")) == (9_000, 300)
+
+
+def test_a_table_that_cannot_be_read_is_no_evidence(world: World) -> None:
+    write_table("imaging.quarantine", other=[1])
+    report = made(PERIOD, NOW)
+    assert report.proofs["quarantine_attended"].result is Result.NONE
+    assert "can't be read" in json.dumps(plain(report.document))
 
 
 def test_html_needs_nothing_from_elsewhere_and_names_no_patient(report: Compliance, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from lakeward.governance.reports.checks.check import many
 from lakeward.governance.reports.document import Bars, Section, Table, Text
 from lakeward.governance.reports.stores import IN_BULK, Stores, Told
+from lakeward.workspace.errors import TableError
 
 _TOUCH = {"phi_access": "access", "export": "export", "quarantine": "release", "erasure": "erasure", "review": "review"}
 """Kinds of events on patient data, and what they are called here."""
@@ -23,11 +24,12 @@ def sections(stores: Stores) -> list[Section]:
 
 def open_findings(stores: Stores) -> list[Section]:
     """Return what else waits for somebody: objects set aside, and what was refused."""
-    aside = stores.rows("imaging.quarantine", ("reason",), "status = 'open'")
+    try:
+        aside, empty = stores.rows("imaging.quarantine", ("reason",), "status = 'open'"), "Nothing is open."
+    except TableError:
+        aside, empty = None, "The table imaging.quarantine can't be read."
     counts = Counter(row["reason"] for row in aside or ())
-    reasons = Table(
-        ("Reason", "Objects"), [(it, f"{n:,}") for it, n in sorted(counts.items())], (70, 30), empty="Nothing is open."
-    )
+    reasons = Table(("Reason", "Objects"), [(it, f"{n:,}") for it, n in sorted(counts.items())], (70, 30), empty=empty)
     refused = Counter((it["type"], it["actor"], it["outcome"]) for it in stores.events if it["outcome"] != "success")
     rows = [(*what, f"{count:,}") for what, count in sorted(refused.items())]
     return [

@@ -113,8 +113,10 @@ def plain(document: Document) -> dict[str, Any]:
 
 def _plain(block: Block) -> dict[str, Any]:
     match block:
-        case Table():
+        case Table() if block.rows:
             return {"table": [dict(zip(block.columns, row, strict=True)) for row in block.rows]}
+        case Table():
+            return {"table": [], "text": block.empty}
         case Bars():
             return {
                 "chart": block.title,

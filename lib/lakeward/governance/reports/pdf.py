@@ -1,6 +1,9 @@
 """A report as PDF: A4, with embedded fonts, bookmarks, contents and page numbers."""
 
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from fpdf import FPDF, ViewerPreferences
@@ -21,6 +24,9 @@ _FONTS = (
 )
 _PAGES = "§§"
 """Stands for the number of pages until it is known; about as wide as it."""
+
+_LETTER, _MOST_LINES = 1.9, 24
+"""Width of a wide letter in a table, in millimeters, and lines that a cell may have there before it goes on."""
 
 _BODY, _CELL, _SMALL = 9, 7.5, 7
 _HEADING_NEEDS = 34
@@ -182,10 +188,26 @@ def _table(page: FPDF, table: Table, heads: bool = True) -> None:
     ) as drawn:
         if heads:
             drawn.row(table.columns)
-        for cells in table.rows:
+        for cells in _short_rows(table, page.epw):
             row = drawn.row(style=FontFace(fill_color="#ffffff"))
             for number, (name, cell) in enumerate(zip(table.columns, cells, strict=True)):
                 row.cell(cell, style=_face(table, name, cell, number == 0 and not heads))
+
+
+def _short_rows(table: Table, width: float) -> Iterator[Sequence[str]]:
+    """Yield rows, of which one that would not fit on a page goes on in further ones."""
+    letters = [int(width * part / sum(table.widths) / _LETTER) or 1 for part in table.widths]
+    for row in table.rows:
+        pieces = [_pieces(cell, per_line) for cell, per_line in zip(row, letters, strict=True)]
+        yield from zip_longest(*pieces, fillvalue="")
+
+
+def _pieces(cell: str, letters: int) -> list[str]:
+    """Cut a cell into pieces of `_MOST_LINES`, between words where it can be."""
+    if len(cell) <= letters * _MOST_LINES and cell.count("\n") < _MOST_LINES:
+        return [cell]
+    lines = [part for line in cell.split("\n") for part in wrap(line, letters) or [""]]
+    return ["\n".join(lines[start : start + _MOST_LINES]) for start in range(0, len(lines), _MOST_LINES)]
 
 
 def _face(table: Table, name: str, cell: str, label: bool) -> FontFace | None:

@@ -9,6 +9,7 @@ from typing import Any
 import rfc8785
 
 from lakeward.governance.reports.stores import Stores
+from lakeward.workspace.errors import LakewardError
 
 
 class Result(StrEnum):
@@ -90,8 +91,11 @@ class Proof:
 
 
 def prove(check: Check, stores: Stores) -> Proof:
-    """Run a check."""
-    found = check.look(stores)
+    """Run a check; where what it looks at can't be read, there is no evidence."""
+    try:
+        found = check.look(stores)
+    except LakewardError as error:
+        found = nothing(f"It could not be looked at: {error}")
     said = {"check": check.name, "rule": check.rule, "result": found.result.value, "detail": found.detail}
     period = {"first": stores.period.first.isoformat(), "last": stores.period.last.isoformat()}
     evidence = rfc8785.dumps({**said, "period": period, "seen": dict(found.evidence)})
