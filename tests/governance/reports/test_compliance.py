@@ -19,6 +19,7 @@ from lakeward.governance.reports.controls import OUTSIDE, Score, frameworks, sco
 from lakeward.governance.reports.document import Document, Section, Table, plain
 from lakeward.governance.reports.stores import Period, Stores
 from lakeward.governance.reports.writing import write
+from lakeward.governance.trail.errors import StoreFailed
 from lakeward.workspace.errors import ConfigurationError
 
 PSEUDONYM = "LWABCDEFGHIJKLMN"
@@ -102,6 +103,15 @@ def test_a_table_that_cannot_be_read_is_no_evidence(world: World) -> None:
     report = made(PERIOD, NOW)
     assert report.proofs["quarantine_attended"].result is Result.NONE
     assert "can't be read" in json.dumps(plain(report.document))
+
+
+def test_no_report_is_made_of_a_trail_that_cannot_be_read(world: World) -> None:
+    file = world.trail.folder / "trail.sqlite"
+    file.write_bytes(file.read_bytes()[:4096] + b"?" * 400_000)
+    for log in world.trail.folder.glob("*-wal"):
+        log.unlink()
+    with pytest.raises(StoreFailed, match="damaged"):
+        made(PERIOD, NOW)
 
 
 def test_html_needs_nothing_from_elsewhere_and_names_no_patient(report: Compliance, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The compliance report: what the checks find, control by control, and what happened in the period."""
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from lakeward.governance.reports.checks.check import Proof, Result
 from lakeward.governance.reports.controls import FORMULA, OUTSIDE, Framework, Score, frameworks, score
 from lakeward.governance.reports.document import Bars, Code, Document, Section, Table, Text
 from lakeward.governance.reports.stores import Period, Stores
+from lakeward.governance.trail.errors import StoreFailed
 from lakeward.workspace.settings import settings
 
 _RESULTS = (Result.MET, Result.NOT_MET, Result.NONE, OUTSIDE)
@@ -31,14 +33,28 @@ def made(period: Period, now: datetime) -> Compliance:
     ----------
     now : datetime
         When it is made.
+
+    Raises
+    ------
+    StoreFailed
+        If the file of the trail, or of people, is damaged: a report would say that there was nothing.
     """
-    stores = Stores(period, now)
+    try:
+        return _made(Stores(period, now), now)
+    except sqlite3.DatabaseError as error:
+        raise StoreFailed(
+            f"A store of the governance is damaged ({error}), so there is nothing to report on. "
+            "lakeward audit verify and lakeward people verify tell which; restore it from a backup."
+        ) from None
+
+
+def _made(stores: Stores, now: datetime) -> Compliance:
     proofs = checks.run(stores)
     laws = frameworks()
     whole = score(result for law in laws for result in _results(law, proofs))
     document = Document(
         title="Compliance report",
-        subtitle=str(period),
+        subtitle=str(stores.period),
         made=now,
         about=_about(stores, proofs),
         figures={"score": whole.text, **{str(name): str(count) for name, count in zip(_RESULTS, whole, strict=True)}},
@@ -52,7 +68,7 @@ def made(period: Period, now: datetime) -> Compliance:
             *activity.sections(stores),
             _verifying(stores, proofs),
         ],
-        facts=_facts(laws, proofs, whole, period),
+        facts=_facts(laws, proofs, whole, stores.period),
     )
     return Compliance(document, proofs, whole)
 
