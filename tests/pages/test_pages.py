@@ -15,9 +15,11 @@ from lakeward.imaging.pixels.tiff import encode_frame
 from lakeward.jobs.bundle.bundle import load
 from lakeward.jobs.bundle.checks import check
 from lakeward.jobs.record.record import Record
+from lakeward.jobs.record.rows import Failure, State
+from lakeward.jobs.record.states import LifeCycle, Result
 from lakeward.jobs.runner.truth import claim
 from lakeward.pages.pictures import picture
-from past_runs import ENDS, FAILURE, add_run, failed, fill, running, succeeded
+from past_runs import ENDS, FAILED, FAILURE, add_run, add_task, failed, fill, running, succeeded
 
 WORDS = ["Succeeded", "Failed", "Timed out", "Canceled", "Skipped", "Succeeded with failures"]
 Send = Callable[..., int]
@@ -45,6 +47,35 @@ def test_runs_can_be_picked_by_job_and_state(client: TestClient, record: Record)
         assert rows
         assert all(word in row for row in rows)
     assert "Training, gone" in client.get("/runs?job=training").text
+
+
+def test_older_runs_are_offered_if_there_are_any(client: TestClient, record: Record) -> None:
+    runs = [add_run(record, ENDS[number % 51 == 0]).run_id for number in range(102)]  # the first and the 52nd failed
+    offered = re.compile(r'before=(\d+)">Older runs')
+    for address, pages in (("/runs?", 3), ("/runs?state=ok", 2), ("/runs?state=failed", 1), ("/runs?job=nothing", 1)):
+        seen: list[int] = []
+        before = ""
+        for number in range(pages):
+            shown = client.get(f"{address}&before={before}" if before else address).text
+            seen += map(int, re.findall(r'id="run-(\d+)"', shown))
+            found = offered.search(shown)
+            assert bool(found) == (number < pages - 1), (address, number)
+            before = found[1] if found else ""
+        assert seen == sorted(seen, reverse=True)
+        assert len(seen) == {"/runs?": len(runs), "/runs?state=ok": 100, "/runs?state=failed": 2}.get(address, 0)
+
+
+def test_a_run_that_was_skipped_can_not_be_repaired(client: TestClient, record: Record) -> None:
+    skipped = add_run(record, State(LifeCycle.SKIPPED, Result.MAXIMUM_CONCURRENT_RUNS_REACHED))
+    shown = client.get(f"/runs/{skipped.run_id}").text
+    assert ">Repair<" not in shown
+    assert "Run again with" in shown
+
+
+def test_a_process_that_died_is_told_by_how(client: TestClient, record: Record) -> None:
+    run = add_run(record, FAILED)
+    add_task(record, run, "ingest", FAILED, start=0, took=1, failure=Failure("", "its process was killed by SIGKILL"))
+    assert '<p class="message">its process was killed by SIGKILL</p>' in client.get(f"/runs/{run.run_id}").text
 
 
 def test_a_run_whose_runner_died_is_not_shown_as_running(client: TestClient, record: Record) -> None:

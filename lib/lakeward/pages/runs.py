@@ -29,10 +29,11 @@ STATES = {
 def list_runs(request: Request, site: Here, job: str = "", state: str = "", before: int | None = None) -> Response:
     """Show runs, newest first, of one job or in one state if asked for."""
     record = site.record()
-    looked = record.runs(job or None, limit=_LOOKED_THROUGH if state else _AT_ONCE, before=before)
-    runs = [run for run in looked if _has(run, state)][:_AT_ONCE]
-    last = (runs if len(runs) == _AT_ONCE else looked)[-1:]
-    older = last[0].run_id if last and last[0].run_id > 1 else None
+    most = _LOOKED_THROUGH if state else _AT_ONCE
+    looked = record.runs(job or None, limit=most + 1, before=before)
+    found = [run for run in looked[:most] if _has(run, state)]
+    runs, more = found[:_AT_ONCE], found[_AT_ONCE:] or looked[most:]
+    older = more[0].run_id + 1 if more else None
     jobs = sorted({*record.last_runs(1), *([job] if job else [])})
     return page(
         request,

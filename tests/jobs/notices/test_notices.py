@@ -68,6 +68,14 @@ def test_a_failure_is_told_with_what_the_record_keeps_of_it_and_nothing_else(mai
     assert "DOE" not in mail.as_string()
 
 
+def test_a_process_that_died_is_told_by_how(mailbox: Mailbox, run: Run) -> None:
+    failure = Failure("", "its process was killed by SIGKILL")
+    Record().set_attempt(run.run_id, "ingest", None, 0, FAILED, repair=0, started=1, failure=failure)
+    notify("failure", job(email_notifications={"on_failure": ["a@example.org"]}), ended(run, FAILED))
+    finish()
+    assert "ingest: its process was killed by SIGKILL" in mailbox.mails[0].get_content()
+
+
 def test_a_webhook_gets_what_databricks_posts(hooks: Hooks, run: Run) -> None:
     destinations = {"webhook_notifications": {event: [{"id": "on-call"}] for event in EVENTS}}
     notify("start", job(**destinations), run)

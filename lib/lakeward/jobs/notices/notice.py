@@ -104,8 +104,7 @@ class Notice:
         }
         failed = [attempt for attempt in last.values() if attempt.failure]
         told = [
-            f"{attempt.task}{f', cell {attempt.failure.cell}' if attempt.failure.cell else ''}: "
-            f"{attempt.failure.error}: {attempt.failure.message}"
+            f"{attempt.task}{f', cell {attempt.failure.cell}' if attempt.failure.cell else ''}: {attempt.failure.what}"
             for attempt in failed[:_MOST_FAILURES]
             if attempt.failure
         ]

@@ -26,6 +26,11 @@ class Failure:
     cell: int | None = None
     source: str = ""
 
+    @property
+    def what(self) -> str:
+        """Name and text of what was raised; a process that died raised nothing."""
+        return ": ".join(filter(None, [self.error, self.message]))
+
 
 @dataclass(frozen=True)
 class State:
@@ -81,6 +86,12 @@ class Run:
     folder: Path
     provenance: dict[str, Any] = field(default_factory=dict)
     parent: tuple[int, str] | None = None
+
+    @property
+    def repairable(self) -> bool:
+        """Whether it ran and did not succeed."""
+        done = (Result.SUCCESS, Result.MAXIMUM_CONCURRENT_RUNS_REACHED)
+        return self.state.life_cycle.ended and self.state.result not in done
 
 
 @dataclass(frozen=True)

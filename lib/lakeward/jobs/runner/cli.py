@@ -194,8 +194,7 @@ def _failure(task: str, attempt: "Attempt") -> str:
     if not failure:
         return ""
     place = f", cell {failure.cell}" if failure.cell else ""
-    what = ": ".join(filter(None, [failure.error, failure.message]))
-    lines = [f"\n{task}{place}: {what}", f"    {failure.source}" if failure.source else ""]
+    lines = [f"\n{task}{place}: {failure.what}", f"    {failure.source}" if failure.source else ""]
     kept = [attempt.folder / it for it in ("notebook.html", "log.txt")]
     shown = next((path for path in kept if path.exists()), attempt.folder)
     return "\n".join([*filter(None, lines), f"    {shown}"])

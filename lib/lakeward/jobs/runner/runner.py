@@ -117,7 +117,7 @@ class Runner:
         self._claim_ended(self._record.run(run_id))
         try:
             run = self._record.run(run_id)
-            if run.state.result in (Result.SUCCESS, Result.MAXIMUM_CONCURRENT_RUNS_REACHED):
+            if not run.repairable:
                 raise NotRepairable(f"The run {run_id} is {run.state}: there is nothing to repair.")
             parameters = self._order.parameters({**_known(run.parameters, self._order), **given})
             again = _again(self._order, self._record.tasks(run_id))
