@@ -1,7 +1,11 @@
 """Runs that have ended can be asked about with SQL: each once, repairs beside them."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
+from lakeward.jobs.archive import publish as publishing
 from lakeward.jobs.archive.publish import publish
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.record.rows import Failure, State
@@ -40,6 +44,22 @@ def test_each_ended_run_is_published_once(record: Record) -> None:
     assert (task["task"], task["seconds"], task["writes"]) == ("ingest", 2.0, [("imaging.images", 3)])
     record.set_run(going_on, DONE, ended=5_000)
     assert publish(record) == 1
+
+
+def test_the_table_is_read_only_if_it_may_have_the_run_already(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _run(record)
+    record.set_run(first, DONE, ended=4_000)
+    publish(record)
+    # Cut off after the row was written; and a record from before it had this table.
+    record.set_published([(first, 0)], whole=False)
+    assert publish(record) == 0
+    with closing(sqlite3.connect(record.folder / "record.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM published")
+    assert publish(record) == 0
+    monkeypatch.setattr(publishing, "query", lambda *_: pytest.fail("the table was read"))
+    record.set_run(_run(record), DONE, ended=5_000)
+    assert publish(record) == 1
+    assert len(query(f"SELECT run_id FROM {JOB_RUNS.name}", JOB_RUNS).to_pylist()) == 2
 
 
 def test_a_repair_stands_beside_what_it_repaired(record: Record) -> None:

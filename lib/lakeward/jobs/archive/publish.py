@@ -24,10 +24,15 @@ def publish(record: Record) -> int:
         How many runs were added.
     """
     with exclusive(record.folder / "publish.lock"):
-        runs = [record.run(run_id) for run_id, _ in sorted(record.ended() - _published(record))]
+        waiting = record.unpublished()
+        # The table grows with each run, so it is read only if it may have one of these.
+        there = _published(record) if any(waiting.values()) else set()
+        runs = [record.run(run_id) for run_id, _ in sorted(waiting.keys() - there)]
+        record.set_published(waiting, whole=False)
         if runs:
             add(TASK_RUNS, [row for run in runs for row in _task_rows(record, run)])
             add(JOB_RUNS, [_job_row(record, run) for run in runs])
+        record.set_published(waiting, whole=True)
     return len(runs)
 
 

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE TABLE IF NOT EXISTS task_values (
     run_id INTEGER NOT NULL, task TEXT NOT NULL, iteration INTEGER NOT NULL DEFAULT -1, name TEXT NOT NULL,
     value TEXT NOT NULL, PRIMARY KEY (run_id, task, iteration, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS published (
+    run_id INTEGER NOT NULL, repairs INTEGER NOT NULL, whole INTEGER NOT NULL, PRIMARY KEY (run_id, repairs))
+    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (
     job TEXT PRIMARY KEY, paused INTEGER, last_fired INTEGER, cursor TEXT NOT NULL DEFAULT '');
 """
@@ -113,9 +116,16 @@ class Record:
         jobs = [row["job"] for row in self._database.rows("SELECT DISTINCT job FROM runs")]
         return {job: self.runs(job, limit) for job in jobs}
 
-    def ended(self) -> set[tuple[int, int]]:
-        """Return the numbers of the runs that have ended, each with how often it was repaired."""
-        return {tuple(row) for row in self._database.rows("SELECT run_id, repairs FROM runs WHERE ended IS NOT NULL")}
+    def unpublished(self) -> dict[tuple[int, int], bool]:
+        """Return the numbers of the ended runs that are not known to be published, each with how often it was repaired.
+
+        Whether it may be: publishing it has begun, or as a record of before this was noted has none that is published.
+        """
+        sql = (
+            "SELECT run_id, repairs, whole IS NOT NULL OR NOT EXISTS (SELECT * FROM published)"
+            " FROM runs LEFT JOIN published USING (run_id, repairs) WHERE ended IS NOT NULL AND whole IS NOT 1"
+        )
+        return {(run_id, repairs): bool(perhaps) for run_id, repairs, perhaps in self._database.rows(sql)}
 
     def run(self, run_id: int) -> Run:
         """Return a run.
@@ -307,6 +317,11 @@ class Record:
         rows = [(run_id, task, _stored(iteration), name, json.dumps(value)) for name, value in values.items()]
         with self._database.changed() as change:
             change.executemany("INSERT OR REPLACE INTO task_values VALUES (?, ?, ?, ?, ?)", rows)
+
+    def set_published(self, runs: Iterable[tuple[int, int]], whole: bool) -> None:
+        """Note of runs, each with how often it was repaired, that they are about to be published, or are."""
+        with self._database.changed() as change:
+            change.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?)", [(*run, whole) for run in runs])
 
     def set_job(self, job: str, **columns: Any) -> None:
         """Change any of a job's ``paused``, ``last_fired``, ``cursor``."""
