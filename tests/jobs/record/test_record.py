@@ -32,6 +32,17 @@ def test_tasks_come_in_the_jobs_order_and_iterations_after_their_loop(record: Re
     assert found == [("z", None), ("m", None), ("m", 0), ("m", 1), ("a", None)]
 
 
+def test_one_task_and_its_tries_are_found_without_the_others(record: Record) -> None:
+    number = add(record, tasks=[{"task_key": "m"}])
+    for iteration in (None, 0, 1):
+        record.set_task(number, "m", iteration, PENDING)
+        assert record.task(number, "m", iteration) in record.tasks(number)
+    assert record.task(number, "m", 2) is None
+    for tried in range(3):
+        record.set_attempt(number, "m", 1, tried, PENDING, repair=0, started=1)
+    assert [record.tries(number, "m", iteration) for iteration in (None, 0, 1)] == [0, 0, 3]
+
+
 def test_runs_come_newest_first_page_by_page(record: Record) -> None:
     numbers = [add(record, "a" if number % 2 else "b") for number in range(6)]
     assert [run.run_id for run in record.runs(limit=2)] == numbers[:-3:-1]

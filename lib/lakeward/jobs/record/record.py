@@ -146,19 +146,12 @@ class Record:
         tasks = [task["task_key"] for run in runs for task in json.loads(run["settings"]).get("tasks", [])]
         order = {key: place for place, key in enumerate(tasks)}
         rows = self._database.rows("SELECT * FROM tasks WHERE run_id = ? ORDER BY task, iteration", run_id)
-        return [
-            TaskRun(
-                run_id,
-                row["task"],
-                _iteration(row),
-                row["value"],
-                _state(row),
-                row["attempts"],
-                row["started"],
-                row["ended"],
-            )
-            for row in sorted(rows, key=lambda row: order.get(row["task"], len(order)))
-        ]
+        return [_task(row) for row in sorted(rows, key=lambda row: order.get(row["task"], len(order)))]
+
+    def task(self, run_id: int, task: str, iteration: int | None = None) -> TaskRun | None:
+        """Return one task of a run, or iteration of a loop; None if there is none."""
+        sql = "SELECT * FROM tasks WHERE run_id = ? AND task = ? AND iteration = ?"
+        return next(map(_task, self._database.rows(sql, run_id, task, _stored(iteration))), None)
 
     def attempts(self, run_id: int) -> list[Attempt]:
         """Return the tries at a run's tasks, in the order in which they began."""
@@ -166,6 +159,11 @@ class Record:
             "SELECT * FROM attempts WHERE run_id = ? ORDER BY started, task, iteration, number", run_id
         )
         return [self._attempt(row) for row in rows]
+
+    def tries(self, run_id: int, task: str, iteration: int | None) -> int:
+        """Return how often a task, or an iteration of a loop, was tried."""
+        sql = "SELECT count(*) FROM attempts WHERE run_id = ? AND task = ? AND iteration = ?"
+        return int(self._database.rows(sql, run_id, task, _stored(iteration))[0][0])
 
     def values(self, run_id: int) -> dict[tuple[str, int | None], dict[str, Any]]:
         """Return the task values that were set, by task and iteration."""
@@ -416,6 +414,19 @@ def _state(row: sqlite3.Row) -> State:
         Result(row["result"]) if row["result"] else None,
         Code(row["code"]) if row["code"] else None,
         row["message"],
+    )
+
+
+def _task(row: sqlite3.Row) -> TaskRun:
+    return TaskRun(
+        row["run_id"],
+        row["task"],
+        _iteration(row),
+        row["value"],
+        _state(row),
+        row["attempts"],
+        row["started"],
+        row["ended"],
     )
 
 

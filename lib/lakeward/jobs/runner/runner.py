@@ -49,12 +49,12 @@ class Runner:
 
     Attributes
     ----------
-    show : callable
+    show : callable or None
         Called now and then with the run and its tasks, to show them.
     """
 
     def __init__(self, record: Record, order: Order) -> None:
-        self.show: Show = lambda run, tasks: None
+        self.show: Show | None = None
         self._record = record
         self._order = order
         self._hooks = Hooks()
@@ -210,7 +210,7 @@ class Runner:
         while left or going_on:
             for task in self._ready(left, floor.run):
                 going_on[pool.submit(run_task, floor, task)] = task.task_key
-            self.show(floor.run, self._record.tasks(floor.run.run_id))
+            self._shown(floor.run)
             done, _ = wait(going_on, timeout=_TICK_S, return_when=FIRST_COMPLETED)
             self._processes.tick()
             for future in done:
@@ -264,9 +264,13 @@ class Runner:
         if not self._order.job.heard:
             return
         run = self._record.run(self._run_id)
-        rows = self._record.tasks(run.run_id)
-        row = next(row for row in rows if (row.task, row.iteration) == (task, iteration))
+        row = self._record.task(run.run_id, task, iteration)
         self._hooks.notify(event, self._order.job, run, row)
+
+    def _shown(self, run: Run) -> None:
+        # A loop may have thousands of iterations: they are read only if somebody looks.
+        if self.show:
+            self.show(run, self._record.tasks(run.run_id))
 
     def _archive(self, attempt: Attempt) -> None:
         self._hooks.archive(attempt.folder)
@@ -277,7 +281,7 @@ class Runner:
         good = state.result in (Result.SUCCESS, Result.SUCCESS_WITH_FAILURES)
         self._tell("jobs.run.ended", f"{run.job}/{run_id}", result=str(state))
         self._hooks.notify("success" if good else "failure", self._order.job, run, None)
-        self.show(run, self._record.tasks(run_id))
+        self._shown(run)
         self._hooks.finish(self._record, run_id)
         return run
 

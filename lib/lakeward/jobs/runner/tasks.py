@@ -184,12 +184,7 @@ class _Tries:
         self._iteration = iteration
         self._task = task
         self._item = item
-        earlier = [
-            attempt.number
-            for attempt in floor.record.attempts(floor.run.run_id)
-            if (attempt.task, attempt.iteration) == (task.task_key, iteration)
-        ]
-        self._first = max(earlier, default=-1) + 1
+        self._first = floor.record.tries(floor.run.run_id, task.task_key, iteration)
 
     def run(self) -> State:
         """Try until it succeeds, or no more tries are left."""

@@ -136,8 +136,7 @@ class References:
         return None
 
     def _row(self, name: str) -> TaskRun | None:
-        rows = self._record.tasks(self._run.run_id)
-        return next((row for row in rows if row.task == name and row.iteration is None), None)
+        return self._record.task(self._run.run_id, name)
 
 
 def _notebook(job: Job, name: str) -> str | None:
