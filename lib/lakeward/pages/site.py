@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from lakeward.jobs.bundle.bundle import Bundle, find_root, load
 from lakeward.jobs.bundle.job import Job
 from lakeward.jobs.bundle.models import notebook_models
+from lakeward.jobs.bundle.reading import state_of
 from lakeward.jobs.record.record import Record
 from lakeward.jobs.runner.truth import reconcile
 from lakeward.workspace.errors import LakewardError
@@ -65,7 +66,7 @@ class Site:
         """
         with self._lock:
             root = self.root or find_root()
-            now = _state_of(root)
+            now = state_of(root)
             if self._bundle is None or self._bundle[0] != now:
                 self._bundle = now, load(root, self.target)
             return self._bundle[1]
@@ -92,11 +93,6 @@ class Site:
         if found is None:
             raise NotFound(f"There is no table {name}.")
         return found
-
-
-def _state_of(root: Path) -> object:
-    """What changes whenever a file of the bundle does."""
-    return [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(root.rglob("*.y*ml"))]
 
 
 def _site(request: Request) -> Site:

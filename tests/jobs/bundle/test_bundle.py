@@ -5,6 +5,7 @@ import pytest
 
 from lakeward.jobs.bundle.bundle import Bundle, find_root, job_id, load
 from lakeward.jobs.bundle.faults import BundleRefused, hint
+from lakeward.jobs.bundle.reading import state_of
 from lakeward.jobs.bundle.root import BundleFile
 from lakeward.workspace.errors import ConfigurationError
 
@@ -256,3 +257,21 @@ def test_what_else_a_bundle_makes_is_left_to_databricks(write: Write) -> None:
 def test_a_kind_of_task_that_cannot_run_here_is_refused_by_name_and_line(kind: str, write: Write) -> None:
     root = write(f"name: A\ntasks:\n  - task_key: t\n    {kind}: {{x: 1}}")
     assert refused(root) == [f"jobs/a.job.yml:7: tasks[0].{kind} is a kind of task that runs on Databricks only."]
+
+
+def test_a_bundle_has_changed_if_what_is_read_of_it_has(write: Write) -> None:
+    root = write("name: A")
+    overrides = root / ".databricks" / "bundle" / "default" / "variable-overrides.json"
+    overrides.parent.mkdir(parents=True)
+    states = [state_of(root)]
+    for file, text in (
+        (root / "a.job.yml", "{}"),
+        (root / "new.job.yml", "{}"),
+        (overrides, "{}"),
+        (root / "databricks.yml", "bundle: {name: b}"),
+    ):
+        file.write_text(text)
+        states.append(state_of(root))
+        assert states[-1] != states[-2], file.name
+    (root / "not_included.yml").touch()
+    assert state_of(root) == states[-1]

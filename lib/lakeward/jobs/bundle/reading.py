@@ -2,13 +2,16 @@
 
 import os
 import re
+from contextlib import suppress
 from glob import glob
 from pathlib import Path
+
+import yaml
 
 from lakeward.jobs.bundle.faults import BundleRefused, Fault
 from lakeward.jobs.bundle.merging import Merge
 from lakeward.jobs.bundle.places import Node, Place, read
-from lakeward.jobs.bundle.root import FILES, BundleFile, NamedBundle
+from lakeward.jobs.bundle.root import FILES, OVERRIDES, BundleFile, NamedBundle
 from lakeward.jobs.bundle.shapes import check_shape
 
 
@@ -35,6 +38,27 @@ def read_all(root: Path) -> Node:
     if faults or merge.faults:
         raise BundleRefused([*faults, *merge.faults])
     return first
+
+
+def state_of(root: Path) -> dict[Path, tuple[int, int]]:
+    """Return the files of a bundle, also those that it has not read yet, each with what tells that it has changed."""
+    found: dict[Path, tuple[int, int]] = {}
+    for pattern in (*FILES, OVERRIDES.format("*"), *_patterns(root)):
+        for path in root.glob(pattern):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                found[path] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+def _patterns(root: Path) -> list[str]:
+    """Return the patterns of a bundle's further files; none from a file that is just being written."""
+    patterns: list[str] = []
+    for name in FILES:
+        with suppress(OSError, yaml.YAMLError, AttributeError, TypeError):
+            text = (root / name).read_text(encoding="utf-8")
+            patterns += [str(pattern) for pattern in yaml.safe_load(text).get("include", [])]
+    return [pattern for pattern in patterns if pattern and not Path(pattern).is_absolute()]
 
 
 def _included(first: Node, root: Path, faults: list[Fault]) -> list[Path]:

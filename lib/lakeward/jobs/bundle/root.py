@@ -11,6 +11,8 @@ from lakeward.jobs.bundle.job import Elsewhere, Part, PauseStatus, Texts
 
 FILES = ("databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml")
 """Names that the root file may have."""
+OVERRIDES = ".databricks/bundle/{}/variable-overrides.json"
+"""Where a person's values of variables are, for each target."""
 
 
 class About(Part):

@@ -14,6 +14,7 @@ from lakeward.jobs.bundle.facts import git_facts
 from lakeward.jobs.bundle.faults import BundleRefused, Fault, hint
 from lakeward.jobs.bundle.job import Job
 from lakeward.jobs.bundle.places import Node, Place, Step, read
+from lakeward.jobs.bundle.root import OVERRIDES
 from lakeward.jobs.bundle.shapes import elsewhere
 
 _NAME = r"[^\W\d_]+(?:[-_]*[^\W_]+)*"
@@ -55,7 +56,7 @@ def values(tree: Node, target: Node, given: Mapping[str, str], root: Path, name:
         for key in given
         if key not in declared
     ]
-    file = root / ".databricks" / "bundle" / name / "variable-overrides.json"
+    file = root / OVERRIDES.format(name)
     kept = read(file, root.parent).entries if file.is_file() else {}
     found: dict[str, Node] = {}
     for key, declaration in declared.items():

@@ -14,16 +14,12 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from lakeward.jobs.bundle.bundle import Bundle
 from lakeward.jobs.bundle.job import Job
-from lakeward.jobs.bundle.root import FILES
+from lakeward.jobs.bundle.reading import state_of
 from lakeward.jobs.record.record import Record, now
 from lakeward.jobs.record.rows import JobState
 from lakeward.jobs.record.states import Started
@@ -82,7 +78,7 @@ class Daemon:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="start")
         self._watched: dict[str, _Watched] = {}
         self._bundle = load()
-        self._files = _files(self._bundle.root)
+        self._files = state_of(self._bundle.root)
         self._again = 0
         self._watch()
         self._tell_missed(now())
@@ -161,7 +157,7 @@ class Daemon:
                 self._fire(watched, state.last_fired or at, cursor_of(state))
 
     def _reload(self) -> None:
-        files = _files(self._bundle.root)
+        files = state_of(self._bundle.root)
         if files == self._files:
             return
         self._files = files
@@ -206,24 +202,3 @@ def _text(seen: Cursor, under_way: int | None = None) -> str:
 
 def _under_way(state: JobState) -> int | None:
     return json.loads(state.cursor)["under_way"] if state.cursor else None
-
-
-def _files(root: Path) -> dict[Path, tuple[int, int]]:
-    """Return the files of a bundle, also those that it has not read yet, each with what tells that it has changed."""
-    found: dict[Path, tuple[int, int]] = {}
-    for pattern in (*FILES, *_included(root)):
-        for path in root.glob(pattern):
-            with suppress(FileNotFoundError):
-                status = path.stat()
-                found[path] = (status.st_mtime_ns, status.st_size)
-    return found
-
-
-def _included(root: Path) -> list[str]:
-    """Return the patterns of a bundle's further files; none from a file that is just being written."""
-    patterns: list[str] = []
-    for name in FILES:
-        with suppress(OSError, yaml.YAMLError, AttributeError, TypeError):
-            text = (root / name).read_text(encoding="utf-8")
-            patterns += [str(pattern) for pattern in yaml.safe_load(text).get("include", [])]
-    return [pattern for pattern in patterns if pattern and not Path(pattern).is_absolute()]
