@@ -12,7 +12,8 @@ from lakeward.jobs.bundle import models
 from lakeward.jobs.bundle.bundle import load
 from lakeward.jobs.bundle.checks import check
 from lakeward.jobs.bundle.faults import BundleRefused
-from lakeward.jobs.bundle.models import judge, notebook_models, task_parameters
+from lakeward.jobs.bundle.models import judge, notebook_models
+from lakeward.jobs.runner.order import work
 from lakeward.workspace.errors import ParameterError
 
 Write = Callable[..., Path]
@@ -86,9 +87,8 @@ def test_what_is_no_notebook_is_refused(content: str, tmp_path: Path, home: Path
 
 def test_a_task_gets_what_its_notebook_declares_and_the_jobs_value_wins(write: Write, notebook: NotebookOf) -> None:
     path = notebook("plain", {"day": "", "n": 3})
-    task = load(write(_job(("t", path, "base_parameters: {n: 1}")))).jobs["a"].tasks[0]
-    got = task_parameters(task, notebook_models([path])[path], {"n": "7", "other": "x"}, {"n": "1", "day": "2024"})
-    assert got == {"n": "7", "day": "2024"}
+    task = load(write(_job(("t", path, "base_parameters: {n: 1, day: 2024}")))).jobs["a"].tasks[0]
+    assert work(task, {"n": "7", "other": "x"})["injected"] == {"n": "7", "day": "2024"}
 
 
 def test_parameters_that_nobody_declares_are_refused(write: Write, notebook: NotebookOf) -> None:

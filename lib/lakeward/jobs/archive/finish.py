@@ -10,6 +10,7 @@ from typing import Any
 from lakeward.jobs.archive.publish import publish
 from lakeward.jobs.record.record import Record, now
 from lakeward.jobs.record.rows import Run, State
+from lakeward.workspace.processes import replace_text
 from lakeward.workspace.report import write_report
 from lakeward.workspace.scrub import scrubbed_output
 from lakeward.workspace.settings import settings
@@ -30,9 +31,8 @@ def finish_run(record: Record, run_id: int) -> Path:
     """Write a run's summary, ``run.json``, whole or not at all; publish the record; remove what is too old."""
     run = record.run(run_id)
     run.folder.mkdir(parents=True, exist_ok=True)
-    path, unfinished = run.folder / SUMMARY, run.folder / f".{SUMMARY}"
-    unfinished.write_text(json.dumps(summary(record, run), indent=2, ensure_ascii=False, default=_plain))
-    unfinished.replace(path)
+    path = run.folder / SUMMARY
+    replace_text(path, json.dumps(summary(record, run), indent=2, ensure_ascii=False, default=_plain))
     publish(record)
     remove_old(record)
     return path

@@ -17,7 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lakeward.jobs.bundle.job import BaseTask
 from lakeward.jobs.record.record import home
 from lakeward.workspace.errors import ParameterError
 from lakeward.workspace.notebooks import TAG
@@ -52,20 +51,6 @@ def notebook_models(notebooks: Iterable[Path]) -> dict[Path, Schema]:
         If a notebook can't be read, or its model can't be imported.
     """
     return {path: verdict.schema for path, verdict in judge({path: [] for path in notebooks}).items()}
-
-
-def task_parameters(
-    task: BaseTask, schema: Schema | None, job_parameters: Mapping[str, str], base: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the named parameters that a task gets; the job's beat its own.
-
-    A notebook gets those that it declares. Databricks gives it all, and it never asks for the others.
-    """
-    every = {**base, **job_parameters}
-    if not task.notebook_task:
-        return every
-    declared = (schema or {}).get("properties", {})
-    return {name: value for name, value in every.items() if name in declared}
 
 
 def judge(values: Mapping[Path, Sequence[Mapping[str, str]]]) -> dict[Path, Verdict]:
