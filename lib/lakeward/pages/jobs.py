@@ -12,10 +12,10 @@ from lakeward.jobs.record.states import Started
 from lakeward.jobs.runner.launch import launch
 from lakeward.jobs.schedule import upcoming
 from lakeward.jobs.schedule.upcoming import Upcoming
+from lakeward.jobs.schedule.words import told
 from lakeward.pages.drawings import durations, of_job
 from lakeward.pages.forms import fields
 from lakeward.pages.rendering import page, redirect
-from lakeward.pages.schedules import told
 from lakeward.pages.security import Form
 from lakeward.pages.site import Here, Site
 from lakeward.workspace.errors import ConfigurationError

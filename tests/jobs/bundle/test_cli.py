@@ -54,7 +54,7 @@ def test_validate_ends_with_2_and_tells_file_and_line_of_each_fault(write: Write
 def test_list_tells_when_a_job_runs_next_unless_it_was_paused_here(write: Write) -> None:
     root = write(JOB, root=ROOT)
     (row,) = _run("list", "--bundle", root)
-    assert (row["job"], row["starts"], row["paused"]) == ("a", "0 30 5 * * ? Europe/Berlin", False)
+    assert (row["job"], row["starts"], row["paused"]) == ("a", "daily at 05:30, Europe/Berlin", False)
     assert "T05:30+0" in row["next"]
     Record().set_job("a", paused=True)
     (row,) = _run("list", "--bundle", root)

@@ -11,7 +11,8 @@ from lakeward.workspace.console import Json, print_either, print_json, print_row
 
 if TYPE_CHECKING:
     from lakeward.jobs.bundle.bundle import Bundle
-    from lakeward.jobs.bundle.job import Job, Schedule
+    from lakeward.jobs.bundle.job import Job
+    from lakeward.jobs.schedule.upcoming import Upcoming
 
 Root = Annotated[Path | None, typer.Option("--bundle", help="Folder of databricks.yml; found from here if not given.")]
 Target = Annotated[str | None, typer.Option("--target", "-t", help="dev, staging, prod; the default one if not given.")]
@@ -64,24 +65,22 @@ def list_jobs(root: Root = None, target: Target = None, variables: Variables = N
     Example: lakeward jobs list
     """
     from lakeward.jobs.record.record import Record
+    from lakeward.jobs.schedule.upcoming import next_fires
+    from lakeward.jobs.schedule.words import told
 
-    bundle, record = bundle_of(root, target, variables), Record()
-    rows = []
-    for key, job in bundle.jobs.items():
-        start = job.schedule or job.trigger
-        here = record.job(key).paused
-        paused = here if here is not None else bool(start and start.pause_status == "PAUSED")
-        upcoming = _next(job.schedule) if job.schedule and not paused else ""
-        rows.append(
-            {
-                "job": key,
-                "name": job.name,
-                "tasks": len(job.tasks),
-                "starts": _starts(job),
-                "paused": paused if start else None,
-                "next": upcoming,
-            }
-        )
+    bundle = bundle_of(root, target, variables)
+    starts = {start.job: start for start in next_fires(bundle, Record())}
+    rows = [
+        {
+            "job": key,
+            "name": job.name,
+            "tasks": len(job.tasks),
+            "starts": told(job) or "by hand",
+            "paused": starts[key].paused if key in starts else None,
+            "next": _next(job, starts[key]) if key in starts else "",
+        }
+        for key, job in bundle.jobs.items()
+    ]
     print_rows(rows, json)
 
 
@@ -125,21 +124,11 @@ def may_be(known: dict[str, Any]) -> str:
     return ", ".join([*said, *(["not empty"] if known.get("minLength") else [])])
 
 
-def _starts(job: "Job") -> str:
-    if job.schedule:
-        return f"{job.schedule.quartz_cron_expression} {job.schedule.timezone_id}"
-    if not job.trigger:
-        return "by hand"
-    if periodic := job.trigger.periodic:
-        return f"every {periodic.interval} {periodic.unit.lower()}"
-    return "new files" if job.trigger.file_arrival else "changed tables"
-
-
-def _next(schedule: "Schedule") -> str:
+def _next(job: "Job", start: "Upcoming") -> str:
     from datetime import UTC, datetime
     from zoneinfo import ZoneInfo
 
-    from lakeward.jobs.schedule.quartz import Cron
-
-    found = Cron.parse(schedule.quartz_cron_expression, schedule.timezone_id).next(datetime.now(UTC))
-    return found.astimezone(ZoneInfo(schedule.timezone_id)).isoformat(timespec="minutes") if found else ""
+    zone = ZoneInfo(job.schedule.timezone_id) if job.schedule else UTC
+    return start.trouble or "".join(
+        datetime.fromtimestamp(at / 1000, zone).isoformat("T", "minutes") for at in start.times
+    )

@@ -1,4 +1,4 @@
-"""What starts a job by itself, in words."""
+"""What starts a job by itself, in words, for commands and pages."""
 
 import re
 
