@@ -42,7 +42,7 @@ class NotebookFailed(LakewardError):
     Attributes
     ----------
     cell : int or None
-        Number of the cell in the notebook as it ran, from 1.
+        Number of the cell in the notebook, from 1; the one that papermill puts in is not counted.
     error : str
         Name of what it raised; empty if the process died.
     message : str

@@ -1,6 +1,7 @@
 """What else happens at the start and the end of runs and tasks: notifications and archives.
 
-They come after the record and change nothing in it: what fails here is told in the run's log, and the run goes on.
+They come after the record and change nothing of what it tells of a run: what fails here is told on the standard error
+stream, which is the run's log if it was launched in the background, and the run goes on.
 """
 
 import logging
