@@ -54,10 +54,11 @@ _PATIENCE_S = 60
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.05
 _TRY_AGAIN = (408, 409, 449, 500, 503)
 _REASONS: dict[object, str] = {
-    401: "the key is refused",
-    403: "access is refused",
-    404: "not found",
-    429: "too many requests",
+    401: "the key is refused; look at the secret audit_store_key",
+    403: "access is refused; assign the role of a data contributor",
+    404: "not found; make the container, with the partition key /block",
+    429: "too many requests; give the container more throughput",
+    "ClientAuthenticationError": "nobody is signed in to Azure; sign in, or set the secret audit_store_key",
 }
 _Stored = tuple[int, bytes, bytes | None, bytes | None]
 _Item = dict[str, Any]

@@ -244,7 +244,8 @@ class PostgresStore:
             self._undisturbed = bool(state and last and state.head == last.head)
             batch = make(state, events)
             if batch:
-                _put(connection, state, batch)
+                if not _put(connection, state, batch):
+                    raise StoreFailed(f"The trail in {self} went on though its row was locked.")
                 _take_out(connection, batch.left)
                 connection.commit()
         self._last = batch.state if batch else state
