@@ -147,6 +147,24 @@ def test_a_champion_whose_files_were_changed_is_found(registry: Registry, models
     assert registry.drift() == []
 
 
+def test_a_champion_is_approved_anew_after_its_files_were_changed(
+    registry: Registry, models: Models, approved: Callable[[], str], tmp_path: Path
+) -> None:
+    version = approved()
+    registry.promote(login("eve"), NAME, version)
+    models.change(version)
+    assert [it.finding for it in registry.drift()] == ["not_as_approved"]
+    registry.approvals.draft(login("dan"), NAME, version, Risk.LOW)
+    assert [it.finding for it in registry.drift()] == ["not_as_approved"], "a draft approves nothing"
+    for kind in DEFAULT.low.evidence:
+        registry.approvals.attach(login("dan"), NAME, version, kind, evidence(tmp_path, kind))
+    registry.approvals.submit(login("dan"), NAME, version)
+    for act in (registry.approvals.review, registry.approvals.approve):
+        act(login("bob"), NAME, version)
+    assert registry.promote(login("eve"), NAME, version).state == "deployed"
+    assert registry.drift() == []
+
+
 def test_what_can_not_be_recorded_moves_nothing(
     registry: Registry, models: Models, approved: Callable[[], str]
 ) -> None:

@@ -87,7 +87,7 @@ class Registry:
         with self.approvals.alone():
             request = self._permitted(user, model, version, "promoted")
             last = self._last(model)
-            standing = last is not None and last.version == version
+            standing = last is not None and (last.version, last.request) == (version, request.id)
             if standing and self.champions().get(model) == version:
                 if last and not last.done:
                     self._store.finish(last)

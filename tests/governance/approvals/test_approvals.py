@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -99,6 +100,26 @@ def test_who_has_lost_the_role_counts_no_more(approvals: Approvals, in_review: I
     approvals.people.set_roles(approvals.people.let_in("root", PASSWORD), "bob", [Role.DATA_SCIENTIST])
     assert approvals.approve(login("cat"), NAME, request.version).state == "in_review"
     assert approvals.approve(login("ann"), NAME, request.version).state == "approved"
+
+
+def test_a_role_counts_only_for_what_was_signed_in_it(approvals: Approvals, in_review: InReview, clock: Clock) -> None:
+    request = in_review(Risk.HIGH)
+    for user in ("bob", "cat", "fay"):
+        approvals.approve(login(user), NAME, request.version)
+    approvals.people.set_roles(approvals.people.find("root"), "bob", [Role.CLINICAL_REVIEWER])
+    with pytest.raises(NotNow, match="already"):
+        approvals.approve(login("cat"), NAME, request.version)
+    clock.seconds += 1
+    assert approvals.approve(login("bob"), NAME, request.version).state == "approved", "as a clinician, anew"
+
+
+def test_people_who_approve_at_once_are_all_counted(approvals: Approvals, in_review: InReview) -> None:
+    request = in_review(Risk.HIGH)
+    with ThreadPoolExecutor() as threads:
+        users = ("ann", "bob", "cat")
+        states = threads.map(lambda user: approvals.approve(login(user), NAME, request.version).state, users)
+        assert sorted(states) == ["approved", "in_review", "in_review"]
+    assert len(recorded("governance.approval.approved")) == 1
 
 
 def test_evidence_is_asked_for_at_submission(approvals: Approvals, models: Models, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ SYSTEM = "lakeward"
 """Who does what nobody does: time passes, something was changed."""
 
 _NAME = re.compile(r"\S+")
-_TRIED = {Action.REVIEW_MODEL: "review_started", Action.APPROVE_MODEL: "approved"}
+_TOLD = {Act.REVIEW: "review_started", Act.APPROVE: "approved", Act.REJECT: "rejected", Act.EMERGENCY: "emergency"}
 
 
 class Approvals:
@@ -43,13 +43,8 @@ class Approvals:
         Tells what a version is now; MLflow if not given.
     """
 
-    def __init__(
-        self,
-        people: People | None = None,
-        read: Callable[[str, str], Version] = versions.read,
-        folder: Path | None = None,
-    ) -> None:
-        self._folder = folder or settings().home / "governance"
+    def __init__(self, people: People | None = None, read: Callable[[str, str], Version] = versions.read) -> None:
+        self._folder = settings().home / "governance"
         self.people = people or People(self._folder)
         self.store = Store(self._folder)
         self.evidence = EvidenceStore(self._folder / "evidence")
@@ -148,7 +143,7 @@ class Approvals:
         """Sign that one has reviewed a request; the first to do so takes it into review."""
         with self.alone():
             request, state = self._step(model, version, Act.REVIEW)
-            self._may(login.user, request, Action.REVIEW_MODEL, self._as_it_was(request))
+            self._may(login.user, request, Act.REVIEW, self._as_it_was(request))
             self._sign(request, Meaning.REVIEW, login)
             if state is not request.state:
                 self._tell("review_started", request, login.user)
@@ -168,19 +163,21 @@ class Approvals:
         """
         with self.alone():
             request, state = self._step(model, version, Act.APPROVE)
-            self._may(login.user, request, Action.APPROVE_MODEL, self._as_it_was(request))
-            # Who was killed after signing tries again, and what was signed counts.
-            if login.user not in quorum.signers(self.people, request.signed, Meaning.APPROVAL):
+            self._may(login.user, request, Act.APPROVE, self._as_it_was(request))
+            found = quorum.approvers(self.people, request)
+            if login.user not in found:
                 self._sign(request, Meaning.APPROVAL, login)
-            elif quorum.lack(request, quorum.approvers(self.people, request)):
+            elif quorum.lack(request, found):
                 raise NotNow(f"{login.user} has approved {model} {version} already; others must, too.")
+            else:  # killed after signing, and tries again
+                self.people.let_in(*login)
             return self._decide(request, state, login.user)
 
     def reject(self, login: Login, model: str, version: str, reason: str) -> Request:
         """Sign that a version must not be used; one who says so is enough."""
         with self.alone():
             request, state = self._step(model, version, Act.REJECT)
-            self._may(login.user, request, Action.APPROVE_MODEL, self._unchanged(request).authors)
+            self._may(login.user, request, Act.REJECT, self._unchanged(request).authors)
             self._sign(request, Meaning.REJECTION, login)
             what = "reviewed_after" if request.state is State.EMERGENCY else "rejected"
             self._tell(what, request, login.user, reason, decision=state.value)
@@ -193,6 +190,8 @@ class Approvals:
         ----------
         logins : sequence of Login
             First who promotes it, then who may approve it and has not made it; all sign that they are responsible.
+        risk : Risk
+            Of the version, if there is no request about it that is open.
 
         Raises
         ------
@@ -211,7 +210,7 @@ class Approvals:
                 raise RequestRefused(f"An emergency takes the signatures of {asked.signatures} people: --with.")
             self.people.allow(self.people.find(users[0]), Action.PROMOTE_MODEL)
             for user in users[1:]:
-                self._may(user, request, Action.APPROVE_MODEL, self._read(model, version).authors)
+                self._may(user, request, Act.EMERGENCY, self._read(model, version).authors)
             if not known:
                 self._add(request)
             self._unchanged(request)
@@ -309,12 +308,12 @@ class Approvals:
         self.evidence.check(request.evidence)
         return authors
 
-    def _may(self, user: str, request: Request, action: Action, makers: frozenset[str]) -> None:
+    def _may(self, user: str, request: Request, act: Act, makers: frozenset[str]) -> None:
         """Let somebody judge a version who holds the role, and has neither made it nor asked for it."""
-        self.people.allow(self.people.find(user), action)
+        self.people.allow(self.people.find(user), Action.REVIEW_MODEL if act is Act.REVIEW else Action.APPROVE_MODEL)
         if replace(request, authors=request.authors | makers).is_by(user):
             reason = "nobody decides on their own work"
-            type_, details = f"governance.approval.{_TRIED[action]}", {"request": request.id}
+            type_, details = f"governance.approval.{_TOLD[act]}", {"request": request.id}
             event = {"type": type_, "object": request.object, "actor": user, "outcome": "refused"}
             record(Event.model_validate({**event, "reason": reason, "details": details}))
             raise NotAllowed(f"{user} has made {request.model} {request.version}, or asks for it: {reason}.")
