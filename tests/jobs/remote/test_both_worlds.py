@@ -58,12 +58,14 @@ EVERY_KIND = """
 
 
 def _as_written(file: Path, target: str) -> dict[str, Any]:
-    """Return a file's jobs, read without Lakeward: each variable of one level filled in by hand."""
+    """Return a file's jobs, read without Lakeward: each variable filled in by hand, also those within others."""
     root = yaml.safe_load((file.parent / "databricks.yml").read_text())
     values = {name: one.get("default") for name, one in root["variables"].items()}
     values |= root["targets"][target].get("variables", {})
     facts = {**{f"var.{name}": value for name, value in values.items()}, "bundle.target": target}
-    text = re.sub(r"\$\{([\w.]+)\}", lambda found: str(facts[found[1]]), file.read_text())
+    text = file.read_text()
+    while "${" in text:
+        text = re.sub(r'"?\$\{([\w.]+)\}"?', lambda found: json.dumps(facts[found[1]]), text)
     # Where text is asked for, the CLI writes a number as text; it sees files from the folder that it uploads.
     text = text.replace("pictures: 12", "pictures: '12'").replace("../notebooks/", "notebooks/")
     jobs: dict[str, Any] = yaml.safe_load(text)["resources"]["jobs"]
