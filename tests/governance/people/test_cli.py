@@ -16,6 +16,8 @@ from lakeward.governance.people.cli import app
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Role
 from lakeward.governance.people.store import Person
+from lakeward.governance.trail import keeping
+from lakeward.governance.trail.sink import trail_here
 from lakeward.workspace.events import Event, record
 from recorded import recorded
 
@@ -171,6 +173,7 @@ def test_what_is_erased_from_the_audit_trail_two_people_have_signed(join: Join, 
     assert run(*redact, "--by", "max")[0] == 0
     (erased,) = recorded("governance.audit.erased")
     assert erased.actor == "max"
+    assert run("people", "verify", said=())[0] == 0
 
 
 def test_what_keeps_people_and_signatures_true_is_never_erased(join: Join, run: Run) -> None:
@@ -188,6 +191,18 @@ def test_two_people_sign_that_events_are_deleted_whose_time_is_over(join: Join, 
     assert run(*delete, "--by", "cat")[0] == 10
     assert run(*delete, "--by", "max")[0] == 0
     assert [event.actor for event in recorded("governance.audit.retired")] == ["max"]
+    assert run("people", "verify", said=())[0] == 0
+
+
+def test_what_was_erased_past_the_command_is_found(join: Join, run: Run) -> None:
+    join("cat", Role.COMPLIANCE_OFFICER)
+    event = Event(type="imaging.export.started", object="cohort-a", details={"images": 3})
+    record(event)
+    assert run("audit", "redact", event.id, "--field", "images", "--reason", "Request 17", "--by", "cat")[0] == 10
+    number = keeping.erase(trail_here(), event.id, ["images"], "Request 17")
+    code, told = run("people", "verify", said=())
+    assert code == 1
+    assert told["findings"][0]["what"] == f"audit/redact-{number}"
 
 
 def test_on_a_laptop_with_no_people_it_works_without(home: Path, run: Run) -> None:

@@ -11,16 +11,13 @@ import typer
 
 from lakeward.governance.people.errors import MoreMustSign, NotLetIn
 from lakeward.governance.people.people import People
-from lakeward.governance.people.roles import MATRIX, Action
+from lakeward.governance.people.roles import MATRIX, TOGETHER, Action
 from lakeward.governance.people.signatures import Meaning, Signature, Signed, quorum, sign
 from lakeward.governance.people.store import Person
 from lakeward.workspace.errors import MissingSecret
 from lakeward.workspace.events import acting_as
 from lakeward.workspace.secrets import secret
 from lakeward.workspace.settings import settings
-
-_TOGETHER = 2
-"""How many people it takes to destroy what others rely on."""
 
 
 @contextmanager
@@ -55,7 +52,7 @@ def as_people(by: str | None, action: Action, what: Signed) -> Iterator[None]:
     user = named(by)
     people.allow(people.store.person(user), action)
     ask_and_sign(people, what, Meaning.APPROVAL, user)
-    done = quorum(people, what, Meaning.APPROVAL, MATRIX[action], _TOGETHER)
+    done = quorum(people, what, Meaning.APPROVAL, MATRIX[action], TOGETHER)
     if not done.reached:
         roles = " or ".join(sorted(MATRIX[action]))
         raise MoreMustSign(f"You have signed {what}. One more person, {roles}, must give the very same command.")

@@ -52,3 +52,6 @@ MATRIX: dict[Action, frozenset[Role]] = {
     Action.DESTROY_AUDIT: frozenset({Role.COMPLIANCE_OFFICER, Role.QUALITY_MANAGER}),
 }
 """Nobody has all of it: who manages people approves nothing, and who makes models approves none."""
+
+TOGETHER = 2
+"""How many people it takes to destroy what others rely on."""

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 from lakeward.governance.people import register
 from lakeward.governance.people.errors import SignatureInvalid
 from lakeward.governance.people.people import People
-from lakeward.governance.people.roles import Role
-from lakeward.governance.people.signatures import Testimony, digest
+from lakeward.governance.people.roles import MATRIX, TOGETHER, Action, Role
+from lakeward.governance.people.signatures import Meaning, Testimony, digest, signatures_of
 from lakeward.governance.people.store import Person
+from lakeward.governance.trail import keeping
 from lakeward.workspace.events import Event, record
 
 _COLUMNS: dict[str, Callable[[Any], Any]] = {
@@ -22,7 +23,7 @@ _COLUMNS: dict[str, Callable[[Any], Any]] = {
 
 
 class Finding(NamedTuple):
-    """What is wrong with a person or a signature."""
+    """What is wrong with a person, a signature, or an act that several must have signed."""
 
     what: str
     detail: str
@@ -37,9 +38,9 @@ class Verification(NamedTuple):
 
 
 def verify(people: People) -> Verification:
-    """Compare all people and all signatures in the store with what the audit trail tells of them."""
+    """Compare all people and all signatures in the store with what the audit trail tells of them, and of itself."""
     stored, notes = people.store.people(), people.store.all_notes()
-    findings = [*_people(people), *_signatures(notes)]
+    findings = [*_people(people), *_signatures(notes), *_destroyed(people)]
     return Verification(len(stored), len(notes), findings)
 
 
@@ -88,3 +89,27 @@ def _signatures(notes: list[str]) -> Iterator[Finding]:
     for event in (event for told, event in testimony.made.items() if told not in kept):
         detail = f"the store lacks the signature of {event['actor']} of which event {event['sequence']} tells"
         yield Finding(event["object"], detail)
+
+
+def _destroyed(people: People) -> Iterator[Finding]:
+    """Find what was erased or deleted from the trail past the command, with too few people having signed it."""
+    begun = min((states[0].number for states in register.told().values()), default=None)
+    for event in register.events(keeping.RETIRED, keeping.ERASED):
+        erased = event["type"] == keeping.ERASED
+        form, what = (keeping.ERASING, event["object"]) if erased else (keeping.RETIRING, event["details"].get("day"))
+        act = form.format(what)
+        if begun is not None and begun < event["sequence"] and _together(people, act) < TOGETHER:
+            yield Finding(f"audit/{act}", f"event {event['sequence']} tells that it was done; too few have signed it")
+
+
+def _together(people: People, act: str) -> int:
+    """How many people have signed the same act, at most."""
+    acts: dict[str, set[str]] = {}
+    try:
+        found = signatures_of(people, "audit", act)
+    except SignatureInvalid:
+        return 0
+    for it in found:
+        if it.meaning == Meaning.APPROVAL and it.roles & MATRIX[Action.DESTROY_AUDIT]:
+            acts.setdefault(it.signed.sha256, set()).add(it.signer)
+    return max(map(len, acts.values()), default=0)

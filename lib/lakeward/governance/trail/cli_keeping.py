@@ -98,7 +98,7 @@ def retention(
     with trail.view() as view:
         done = keeping.due(view, day)
     if apply:
-        act = Signed.of_json("audit", f"retention-{day}", {"before": day.isoformat(), "reason": reason})
+        act = Signed.of_json("audit", keeping.RETIRING.format(day), {"before": day.isoformat(), "reason": reason})
         with as_people(by, Action.DESTROY_AUDIT, act):
             done = keeping.retire(trail, day, reason)
     facts = {"before": day.isoformat(), "events": done["events"], "holds": done["holds"], "deleted": apply}
@@ -164,7 +164,7 @@ def redact(
 
     trail = trail_here()
     number = keeping.erasable(trail, event, field)[0].sequence
-    act = Signed.of_json("audit", f"redact-{number}", {"fields": sorted(field), "reason": reason})
+    act = Signed.of_json("audit", keeping.ERASING.format(number), {"fields": sorted(field), "reason": reason})
     with as_people(by, Action.DESTROY_AUDIT, act):
         keeping.erase(trail, event, field, reason)
     print_either({"event": number, "erased": field}, json, f"Erased from event {number}: {', '.join(field)}.")

@@ -16,6 +16,9 @@ YEARS = 7
 
 HELD, RELEASED = "governance.audit.held", "governance.audit.hold_ended"
 RETIRED, ERASED = "governance.audit.retired", "governance.audit.erased"
+RETIRING, ERASING = "retention-{}", "redact-{}"
+"""Ids of the records, of the kind ``audit``, that people sign who agree to it: by day, and by number of the event."""
+
 _NEEDED = ("governance.audit.", "governance.key.", "governance.user.", "governance.signature.")
 """How the types of entries begin that verification of the trail, of people and of signatures reads; they stay."""
 
