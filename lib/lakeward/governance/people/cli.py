@@ -184,8 +184,8 @@ def verify(
     """Compare people and signatures in the store with what the audit trail tells of them; ends with 1 at a finding.
 
     It also finds events that claim a change of a person which nobody signed who might make it, and what was erased from
-    the trail with too few having signed that. What the trail tells is worth what `lakeward audit verify` says. Secrets are not in it: who lacks them after a
-    repair is given a new password, with `lakeward people reset`.
+    the trail with too few having signed that. The trail itself is verified by `lakeward audit verify`. Secrets are not
+    in it: who lacks them after a repair is given a new password, with `lakeward people reset`.
 
     Example: lakeward people verify
     """
