@@ -1,6 +1,7 @@
 """The registry: the alias goes only where governance has permitted it, and who moves it in MLflow is found."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -184,45 +185,36 @@ def test_what_can_not_be_recorded_moves_nothing(
 class Killed(BaseException):
     """The end of a process, as what is under way sees it."""
 
+    @classmethod
+    def die(cls, *_: object) -> None:
+        raise cls
 
-@pytest.mark.parametrize("place", ["add_move", "set_alias", "finish"])
+
 @pytest.mark.parametrize("act", ["promote", "rollback", "retire"])
 def test_who_was_killed_does_it_again(
-    registry: Registry,
-    models: Models,
-    three: list[str],
-    approved: Callable[[], str],
-    monkeypatch: pytest.MonkeyPatch,
-    act: str,
-    place: str,
+    registry: Registry, models: Models, approved: Callable[[], str], monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
-    new = approved()
-    acts = {
-        "promote": (lambda: registry.promote(login("eve"), NAME, new), new),
-        "rollback": (lambda: registry.rollback(login("eve"), NAME, "Misses"), three[1]),
-        "retire": (lambda: registry.retire(login("eve"), NAME, three[2], "Old"), None),
-    }
-    do, wanted = acts[act]
-    alias = "delete_registered_model_alias" if act == "retire" else "set_registered_model_alias"
     store = registry.approvals.store
-    owner, name = {
-        "add_move": (store, "add_move"),
-        "set_alias": (registry._client, alias),
-        "finish": (store, "finish"),
-    }[place]
-
-    def killed(*arguments: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, killed)
-        with pytest.raises(Killed):
-            do()
-    assert [it.finding for it in registry.drift()] == (["move_unfinished"] if place == "set_alias" else [])
-    do()
-    assert (models.champion, registry.drift()) == (wanted, [])
-    assert len(recorded("training.model.alias_changed_outside")) == 0
-    assert store.moves(NAME)[-1].done
+    alias = "delete_registered_model_alias" if act == "retire" else "set_registered_model_alias"
+    registry.promote(login("eve"), NAME, approved())
+    for owner, name in ((store, "add_move"), (registry._client, alias), (store, "finish")):
+        before, new = models.champion, approved()
+        if act != "promote":
+            registry.promote(login("eve"), NAME, new)
+        do, wanted = {
+            "promote": (partial(registry.promote, login("eve"), NAME, new), new),
+            "rollback": (partial(registry.rollback, login("eve"), NAME, "Misses"), before),
+            "retire": (partial(registry.retire, login("eve"), NAME, new, "Old"), None),
+        }[act]
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, Killed.die)
+            with pytest.raises(Killed):
+                do()
+        assert [it.finding for it in registry.drift()] == (["move_unfinished"] if name == alias else []), name
+        do()
+        assert (models.champion, registry.drift()) == (wanted, []), name
+        assert store.moves(NAME)[-1].done
+    assert recorded("training.model.alias_changed_outside") == []
 
 
 def test_an_emergency_is_in_use_at_once_and_its_review_becomes_due(

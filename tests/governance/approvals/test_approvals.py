@@ -106,7 +106,7 @@ def test_a_role_counts_only_for_what_was_signed_in_it(approvals: Approvals, in_r
     request = in_review(Risk.HIGH)
     for user in ("bob", "cat", "fay"):
         approvals.approve(login(user), NAME, request.version)
-    approvals.people.set_roles(approvals.people.find("root"), "bob", [Role.CLINICAL_REVIEWER])
+    approvals.people.set_roles(approvals.people.let_in("root", PASSWORD), "bob", [Role.CLINICAL_REVIEWER])
     with pytest.raises(NotNow, match="already"):
         approvals.approve(login("cat"), NAME, request.version)
     clock.seconds += 1
