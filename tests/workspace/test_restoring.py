@@ -1,11 +1,13 @@
 """A table as it was before."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lakeward.cli import main
 from lakeward.governance.backups.delta import fixed, rows_of
 from lakeward.workspace.errors import TableError
 from lakeward.workspace.events import Event, use_sink
@@ -28,6 +30,30 @@ TABLE = Table(
 
 def _visits() -> list[Any]:
     return sorted(query("SELECT visit FROM radiology.visits", TABLE)["visit"].to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        ([], 2, "give --version or --at"),
+        (["--version", "1", "--at", "2026-11-01T12:00:00"], 2, "give --version or --at"),
+        (["--version", "1"], 1, "does not exist yet"),
+    ],
+)
+def test_what_cannot_be_restored_is_refused_before_spark_starts(
+    home: Path,
+    options: list[str],
+    code: int,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["lakeward", "tables", "restore", "imaging.runs", "--reason", "ingested twice", *options]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    assert told in capsys.readouterr().err
 
 
 def test_a_table_is_brought_back_by_a_new_commit(spark: "SparkSession", home: Path) -> None:
@@ -53,4 +79,4 @@ def test_a_table_is_brought_back_by_a_new_commit(spark: "SparkSession", home: Pa
     for file in (home / "radiology" / "visits").glob("*.parquet"):
         file.unlink()
     with pytest.raises(TableError, match="lakeward backup restore"):
-        restore(TABLE, "", version=2)
+        restore(TABLE, "", version=1)

@@ -37,9 +37,10 @@ def restore(table: Table, reason: str, version: int | None = None, at: datetime 
     wanted = version if version is not None else max((v for v, then in times.items() if at and then <= at), default=-1)
     if wanted not in times:
         raise TableError(f"{table.name} had no such version; its history has {min(times)} to {max(times)}.")
-    done = Restored(max(times), wanted, _rows(spark, table.name), _rows(spark, f"{table.name} VERSION AS OF {wanted}"))
-    record(Event(type="workspace.table.restored", object=table.name, reason=reason, details=done._asdict()))
     try:
+        rows, then = _rows(spark, table.name), _rows(spark, f"{table.name} VERSION AS OF {wanted}")
+        done = Restored(max(times), wanted, rows, then)
+        record(Event(type="workspace.table.restored", object=table.name, reason=reason, details=done._asdict()))
         change(spark, f"RESTORE TABLE {table.name} TO VERSION AS OF {wanted}")
     except PySparkException as error:  # its text names files
         raise TableError(
