@@ -61,7 +61,7 @@ def ingest(source: Path, report: Callable[[str], None]) -> None:
 
 
 def naive(source: Path, report: Callable[[str], None]) -> None:
-    """What tutorials do: binaryFile, a function a row that reads by pydicom, blanks, enhances, and returns bytes."""
+    """What tutorials do: binaryFile, and a function a row that does the same job by pydicom, see `naive`."""
     from lakeward.workspace.settings import settings
     from lakeward.workspace.spark import session
 
