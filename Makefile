@@ -38,12 +38,13 @@ format: $(READY)  ## Put code into the house style and strip the notebooks' outp
 	$(BIN)/ruff format
 	$(NOTEBOOKS) | xargs -0 -r $(BIN)/nbstripout --keep-id
 
-bench: $(READY)  ## Measure what images, commands, jobs, pages and events cost on this machine
+bench: $(READY)  ## Measure what images, commands, jobs, pages, events and backups cost on this machine
 	@$(BIN)/python tests/benchmarks/imaging.py
 	@$(BIN)/python tests/benchmarks/commands.py
 	@$(BIN)/python tests/benchmarks/jobs.py
 	@$(BIN)/python tests/benchmarks/pages.py
 	@$(BIN)/python tests/benchmarks/audit.py
+	@$(BIN)/python tests/benchmarks/backups.py
 	@$(BIN)/python tests/benchmarks/audit_postgresql.py
 
 up: $(READY)  ## Open the workspace: its page of jobs, runs and tables, JupyterLab, MLflow
