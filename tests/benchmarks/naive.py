@@ -1,10 +1,10 @@
 """The usual way to bring DICOM into a table, for comparison: a Python function for each row, all by pydicom.
 
-It does what Lakeward does under the profile research, the plainest way: `Dataset.walk` with Table E.1-1, UIDs replaced,
-dates moved, private elements gone; contrast enhanced; object, enhanced image (PNG), thumbnail, header as JSON and hashes
-of original and object stored. It does less in this: nothing is checked and nothing refused, texts are removed instead of
-cleaned, all patients' dates move alike, and what was changed is not written down. CLAHE is on 8 bits as it is at
-Lakeward; on 16, as often seen, OpenCV takes ten times as long.
+It does what Lakeward does under the profile research, the plainest way: `Dataset.walk` with Table E.1-1, UIDs
+replaced, dates moved, private elements gone; contrast enhanced; object, enhanced image (PNG), thumbnail, header as
+JSON and hashes of original and object stored. It does less in this: nothing is checked and nothing refused, texts are
+removed instead of cleaned, all patients' dates move alike, and what was changed is not written down. CLAHE is on 8
+bits as it is at Lakeward; on 16, as often seen, OpenCV takes ten times as long.
 """
 
 import hashlib
