@@ -277,9 +277,8 @@ def history(model: Model, json: Json = False) -> None:
     """
     from lakeward.governance.approvals.witness import events
 
-    shown = ("recorded", "type", "object", "outcome", "actor", "reason")
     found = events(model)
-    print_rows(found if json else [{name: it[name] for name in shown} for it in found], json)
+    print_rows(found if json else [_line(event) for event in found], json)
 
 
 @app.command()
@@ -309,32 +308,41 @@ def _login(people: "People", by: str | None) -> "Login":
     return Login(user, ask(f"Password of {user}: "), ask_code(people, user))
 
 
+def _line(event: dict[str, Any]) -> dict[str, Any]:
+    """What a person reads of an event."""
+    details = event["details"]
+    told = {name: event[name] for name in ("recorded", "type", "object", "outcome", "actor")}
+    return {**told, "about": event["reason"] or details.get("meaning") or details.get("kind", "")}
+
+
 def _told(registry: "Registry", request: "Request", champions: dict[str, str]) -> dict[str, Any]:
     from lakeward.governance.approvals.machine import State
     from lakeward.governance.approvals.quorum import approvers, lack
 
-    approvals = registry.approvals
-    now = approvals.people.now()
-    deciding = request.state_at(now) in (State.IN_REVIEW, State.EMERGENCY)
+    people = registry.approvals.people
+    now = people.now()
+    state = request.state_at(now)
+    waits = state in (State.SUBMITTED, State.IN_REVIEW, State.EMERGENCY)
+    lacks = request.missing() if waits or state is State.DRAFT else []
+    if waits:
+        lacks += filter(None, [lack(request, approvers(people, request))])
     return {
         "model": request.model,
         "version": request.version,
-        "state": request.state_at(now).value,
+        "state": state.value,
         "champion": champions.get(request.model) == request.version,
         "risk": request.risk.value,
         "request": request.id,
-        "due": request.due and datetime.fromtimestamp(request.due, UTC),
+        "due": datetime.fromtimestamp(request.due, UTC) if request.due and waits else None,
         "overdue": request.overdue(now),
-        "lacks": ", ".join(
-            filter(None, [*request.missing(), lack(request, approvers(approvals.people, request)) if deciding else ""])
-        ),
+        "lacks": ", ".join(lacks),
     }
 
 
 def _say(request: "Request", json: bool) -> None:
     registry = _registry()
     told = _told(registry, request, registry.champions())
-    due = f", to be decided by {told['due']:%Y-%m-%d %H:%M} UTC" if told["due"] and told["lacks"] else ""
+    due = f", to be decided by {told['due']:%Y-%m-%d %H:%M} UTC" if told["due"] else ""
     lacks = f"; it lacks {told['lacks']}" if told["lacks"] else ""
     what = ", the champion" if told["champion"] else ""
     print_either(told, json, f"{request.model} {request.version}: {told['state']}{what}{lacks}{due}.")
