@@ -32,21 +32,19 @@ def policy(
     by: By = None,
     json: Json = False,
 ) -> None:
-    """Show the policy of approvals that is in force, or put another in force for what is drafted from then on.
+    """Show the policy of approvals that is in force, or sign another for what is drafted from then on.
 
     Example: lakeward models policy --file jobs/approval_policy.yml --by bob
     """
     import yaml
 
     from lakeward.governance.approvals.policy import load
-    from lakeward.governance.approvals.witness import confirmed
-    from lakeward.governance.people.asking import enter
 
     approvals = _registry().approvals
     if file:
         new = load(file)
-        approvals.change_policy(enter(approvals.people, by), new)
-    now = confirmed(approvals.store.policy())
+        approvals.change_policy(_login(approvals.people, by), new)
+    now = approvals.policy()
     told = now.model_dump(mode="json")
     text = yaml.safe_dump(told, sort_keys=False)
     print_either({"sha256": now.sha256, "policy": told}, json, f"# {now.sha256}\n{text}")

@@ -1,17 +1,21 @@
 """The policy: data whose faults are told by their fields, in force through a recorded act, for what comes after it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from approving import NAME, Models, login
+from lakeward.governance.approvals import witness
 from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.errors import PolicyRefused
 from lakeward.governance.approvals.policy import DEFAULT, Policy, Risk, load
 from lakeward.governance.approvals.requests import Request
 from lakeward.governance.people.errors import NotAllowed
+from lakeward.workspace.events import Event, record
 from recorded import recorded
 
 FILE = Path(__file__).parents[3] / "jobs" / "approval_policy.yml"
@@ -73,9 +77,26 @@ def test_another_is_put_in_force_by_who_may_and_holds_for_what_is_drafted_then(
     assert approvals.approve(login("bob"), NAME, after.version).state == "in_review"
 
 
-def test_one_that_is_only_in_the_store_is_not_believed(approvals: Approvals, models: Models) -> None:
+def test_one_that_is_only_in_the_store_and_nobody_signed_is_not_believed(approvals: Approvals, models: Models) -> None:
     approvals.store.add_policy(_stricter(), "mallory", 0)
     with pytest.raises(PolicyRefused, match="audit trail"):
         approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)
+    record(Event(type="governance.policy.changed", object=f"policy/{_stricter().sha256}", actor="bob"))
+    with pytest.raises(PolicyRefused, match="Nobody who may has signed"):
+        approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)
     approvals.change_policy(login("bob"), DEFAULT)
     approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)
+
+
+def test_a_request_under_a_policy_that_nobody_signed_is_not_decided(
+    approvals: Approvals, in_review: Callable[..., Request]
+) -> None:
+    request = in_review(Risk.MEDIUM)
+    weaker = DEFAULT.model_copy(update={"medium": DEFAULT.low})
+    forged = replace(request, id="forged", policy=weaker)
+    details: Any = witness.told(forged)
+    record(Event(type=witness.DRAFTED, object=request.object, actor="dan", details=details))
+    approvals.withdraw(login("dan"), NAME, request.version, "Another follows")
+    approvals.store.add(forged)
+    with pytest.raises(PolicyRefused, match="Nobody who may has signed"):
+        approvals.approve(login("bob"), NAME, request.version)

@@ -56,13 +56,26 @@ class Approvals:
         with exclusive(self._folder / "approvals.lock"):
             yield
 
-    def change_policy(self, who: Login | Person, policy: Policy) -> None:
-        """Put a policy in force for what is drafted from now on; what was drafted before keeps its own."""
-        person = self.entered(who, Action.CHANGE_POLICY)
+    def policy(self) -> Policy:
+        """Return the policy in force.
+
+        Raises
+        ------
+        PolicyRefused
+            If the store has another than the one that was put in force, by who might do it.
+        """
+        policy = witness.confirmed(self.store.policy())
+        quorum.confirm(self.people, policy)
+        return policy
+
+    def change_policy(self, login: Login, policy: Policy) -> None:
+        """Sign a policy, which is in force for what is drafted from now on; what was drafted before keeps its own."""
+        self.people.allow(self.people.find(login.user), Action.CHANGE_POLICY)
         with self.alone():
+            sign(self.people, policy.signed, Meaning.APPROVAL, *login)
             details: Any = {"before": self.store.policy().sha256, "policy": policy.model_dump(mode="json")}
-            record(Event(type=witness.CHANGED, object=f"policy/{policy.sha256}", actor=person.user, details=details))
-            self.store.add_policy(policy, person.user, self.people.now())
+            record(Event(type=witness.CHANGED, object=str(policy.signed), actor=login.user, details=details))
+            self.store.add_policy(policy, login.user, self.people.now())
 
     def entered(self, who: Login | Person, action: Action) -> Person:
         """Let somebody in, who may be in already, as by a token, and may do something.
@@ -269,7 +282,7 @@ class Approvals:
             raise RequestRefused(f"A model whose name has spaces can't be signed: {model!r}. Rename it in MLflow.")
         now = self._read(model, version)
         authors = now.authors | {user}
-        policy = witness.confirmed(self.store.policy())
+        policy = self.policy()
         id_, at = secrets.token_hex(6), self.people.now()
         return Request(id_, model, now.version, now.digest, risk, policy, State.DRAFT, authors, user, at, None, "", ())
 
@@ -292,6 +305,7 @@ class Approvals:
     def _unchanged(self, request: Request) -> Version:
         """Make sure that request and artefact are those that were asked about, and return the version."""
         witness.confirm(request)
+        quorum.confirm(self.people, request.policy)
         now = self._read(request.model, request.version)
         if now.digest != request.digest:
             self._void(request, f"its artefact changed from {request.digest[:12]} to {now.digest[:12]}")

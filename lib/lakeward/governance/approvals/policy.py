@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from lakeward.governance.approvals.errors import PolicyRefused
 from lakeward.governance.approvals.evidence import Kind
 from lakeward.governance.people.roles import MATRIX, Action, Role
+from lakeward.governance.people.signatures import Signed
 
 
 class Risk(StrEnum):
@@ -89,6 +90,11 @@ class Policy(_Strict):
     def sha256(self) -> str:
         """Its version: SHA-256 of its canonical JSON (RFC 8785)."""
         return hashlib.sha256(rfc8785.dumps(self.model_dump(mode="json"))).hexdigest()
+
+    @property
+    def signed(self) -> Signed:
+        """It, as signatures name it."""
+        return Signed("policy", self.sha256, self.sha256)
 
     def rule(self, risk: Risk) -> Rule:
         """Return what a model of a risk needs."""

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lakeward.governance.approvals import witness
+from lakeward.governance.approvals.errors import PolicyRefused
 from lakeward.governance.approvals.machine import State
+from lakeward.governance.approvals.policy import DEFAULT, Policy
 from lakeward.governance.approvals.requests import Request
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import MATRIX, Action, Role
@@ -14,6 +16,7 @@ Signers = Mapping[str, frozenset[Role]]
 """People, and the roles that they had when they signed."""
 
 _APPROVE, _PROMOTE = MATRIX[Action.APPROVE_MODEL], MATRIX[Action.PROMOTE_MODEL]
+_CHANGE = MATRIX[Action.CHANGE_POLICY]
 
 
 def signers(people: People, what: Signed, meaning: Meaning) -> Signers:
@@ -33,6 +36,23 @@ def approvers(people: People, request: Request) -> Signers:
     now = {user: people.find(user) for user in signed}
     held = {user: roles & now[user].roles for user, roles in signed.items() if now[user].active}
     return {user: roles for user, roles in held.items() if roles}
+
+
+def confirm(people: People, policy: Policy) -> None:
+    """Make sure that a policy was put in force by somebody who might do it; what was written into a file was not.
+
+    Raises
+    ------
+    PolicyRefused
+        If nobody has signed it who held a role for it then.
+    """
+    if policy == DEFAULT:
+        return
+    found = signers(people, policy.signed, Meaning.APPROVAL)
+    if not any(roles & _CHANGE for roles in found.values()):
+        raise PolicyRefused(
+            f"Nobody who may has signed the policy {policy.sha256[:12]}: lakeward models policy --file."
+        )
 
 
 def lack(request: Request, found: Signers) -> str:
