@@ -113,7 +113,9 @@ def test_nor_does_the_line_that_failed(record: Record, program: Write, run: Go) 
     [attempt] = record.attempts(1)
     assert attempt.failure is not None
     assert attempt.failure.source.startswith(f"raise ValueError('{WITHHELD}")
-    assert "CT1" not in str(attempt.failure) + (attempt.folder / "log.txt").read_text()
+    log = (attempt.folder / "log.txt").read_text()
+    assert "CT1" not in str(attempt.failure) + log
+    assert "it.py:1 in <module>" in log.splitlines()[0], "nothing of what runs the program"
 
 
 def test_a_line_of_any_length_is_kept_safely_and_nothing_waits(record: Record, program: Write, run: Go) -> None:

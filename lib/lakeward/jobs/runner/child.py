@@ -66,7 +66,7 @@ def _done(work: Work, folder: Path) -> dict[str, Any]:
 def _failure(error: BaseException) -> dict[str, Any]:
     """Tell of an error, with no patient data, and print to the log where it came from."""
     text = f"exit code {exit_code(error)}" if isinstance(error, SystemExit) else told(error)
-    where = [place for place in places(error) if "/runpy.py:" not in place and "runner/child.py:" not in place]
+    where = [place for place in places(error) if not place.startswith(("<frozen runpy>:", "jobs/runner/child.py:"))]
     print("\n".join([*where, f"{type(error).__name__}: {text}"]), file=sys.stderr)
     source = where[-1].splitlines()[-1].strip() if where else ""  # `places` has scrubbed it
     return {"error": type(error).__name__, "message": text, "source": source}
