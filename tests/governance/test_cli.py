@@ -101,6 +101,21 @@ def test_a_whole_trail_is_verified_and_a_changed_one_ends_with_one(trail: Trail,
     assert (found["fault"], found["event"]) == ("edit", 2)
 
 
+@pytest.mark.parametrize("page", [0, 1, 3, 6])
+def test_a_damaged_file_is_a_finding_and_no_defect(trail: Trail, run: Run, page: int) -> None:
+    with closing(sqlite3.connect(trail.store.path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with trail.store.path.open("r+b") as file:
+        file.seek(page * 4096)
+        file.write(b"?" * 4096)
+    code, text = run("verify", "--json")
+    assert code == 1
+    assert [it["fault"] for it in json.loads(text)["findings"]] == ["edit"]
+    code, text = run("query")
+    assert code in (0, 1)  # a page that it does not need may be the damaged one
+    assert code == 0 or "is damaged" in text
+
+
 def test_a_proof_is_checked_where_there_is_no_trail(
     trail: Trail, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,18 +9,19 @@ commit.
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from lakeward.governance.trail.entries import told_by
-from lakeward.governance.trail.errors import StoreFailed
+from lakeward.governance.trail.errors import StoreDamaged, StoreFailed
 from lakeward.governance.trail.findings import Fault, Finding
-from lakeward.governance.trail.notes import Checkpoint
+from lakeward.governance.trail.notes import Checkpoint, Verifier
 from lakeward.governance.trail.store import View, Wanted
 from lakeward.governance.trail.trail import Trail
+from lakeward.governance.trail.verify import Verification, verify
 from lakeward.workspace.errors import ConfigurationError, PrerequisiteMissing
 from lakeward.workspace.events import Event
 
@@ -121,6 +122,28 @@ def missing(view: View) -> list[Finding]:
         for sequence, place in places(view)
         if not anchored(place)
     ]
+
+
+def verified(trail: Trail, given: Iterable[str] = (), trusted: Verifier | None = None) -> Verification:
+    """Verify a whole trail, also against the heads that it says were anchored; those that are gone are findings, too.
+
+    Parameters
+    ----------
+    given : iterable of str
+        Further signed heads.
+    trusted : Verifier, optional
+        The public key that the log began with, as it is known from elsewhere.
+    """
+    told, gone, damage = list[str](), list[Finding](), list[Finding]()
+    try:
+        with trail.view() as view:
+            told = [place for _, place in places(view)]
+            gone = missing(view)
+    except StoreDamaged as error:
+        damage = [Finding(Fault.EDIT, 0, str(error))]
+    heads = {head for place in told for head in anchored(place)}
+    done = verify(trail.store, heads.union(given), trusted)
+    return done._replace(findings=[*done.findings, *gone] or damage)
 
 
 def _write(file: Path, head: str) -> None:

@@ -68,16 +68,10 @@ def verify(
     """
     from lakeward.governance.trail import anchors
     from lakeward.governance.trail.sink import trail_here
-    from lakeward.governance.trail.verify import verify as verify_trail
 
-    trail = trail_here()
-    with trail.view() as view:
-        places = [place for _, place in anchors.places(view)]
-        gone = anchors.missing(view)
-    heads = {head for place in places for head in anchors.anchored(place)}
-    heads.update(head for place in anchor or () for head in anchors.given(place))
-    done = verify_trail(trail.store, heads, _verifiers(key)[0] if key else None)
-    findings = [{"fault": it.fault, "event": it.sequence, "detail": it.detail} for it in [*done.findings, *gone]]
+    given = [head for place in anchor or () for head in anchors.given(place)]
+    done = anchors.verified(trail_here(), given, _verifiers(key)[0] if key else None)
+    findings = [{"fault": it.fault, "event": it.sequence, "detail": it.detail} for it in done.findings]
     facts = {"ok": not findings, "events": done.events, "anchored_heads": done.anchors, "findings": findings}
     if json:
         print_json({**facts, "head": done.head})

@@ -19,3 +19,7 @@ class Kept(ConfigurationError):
 
 class StoreFailed(LakewardError):
     """The store of a trail can't be reached, or does not take or give what it is asked for."""
+
+
+class StoreDamaged(StoreFailed):
+    """The file that a trail is stored in is not what SQLite wrote."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from lakeward.governance.trail.errors import NotProven
+from lakeward.governance.trail.errors import NotProven, StoreDamaged, StoreFailed
 from lakeward.governance.trail.merkle import top
 from lakeward.governance.trail.queue import Place, Queue
 from lakeward.governance.trail.store import ALL, BLOCK, LEVELS, Batch, Make, Row, Sealed, State, Wanted
@@ -36,6 +36,12 @@ CREATE TABLE IF NOT EXISTS state (
 _ROWS = "SELECT sequence, leaf, CAST(data AS BLOB), CAST(payload AS BLOB) FROM entries"
 _TOGETHER_BYTES = 4 << 20
 _PATIENCE_S = 60
+_UNHARMED = (
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH,
+)  # fmt: skip
+"""Errors that say nothing of what is in the file."""
+
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0002, 0.005
 
 
@@ -116,13 +122,25 @@ class SqliteStore:
 
     @contextmanager
     def view(self) -> Iterator[SqliteView]:
-        """Look at the trail as it is now."""
+        """Look at the trail as it is now.
+
+        Raises
+        ------
+        StoreDamaged
+            If the file is damaged.
+        """
         with self._reading() as connection:
             connection.execute("BEGIN")
             yield SqliteView(connection)
 
     def faults(self) -> list[str]:
-        """Return what SQLite finds wrong with its file: pages, or indices that don't say what the entries say."""
+        """Return what SQLite finds wrong with its file: pages, or indices that don't say what the entries say.
+
+        Raises
+        ------
+        StoreDamaged
+            If it is damaged so much that SQLite can't look.
+        """
         with self._reading() as connection:
             return [text for (text,) in connection.execute("PRAGMA integrity_check(10)") if text != "ok"]
 
@@ -130,7 +148,7 @@ class SqliteStore:
 
     def create(self) -> None:
         """Make the file, for its owner alone, if it is not there."""
-        with self._alone():
+        with self._judged(), self._alone():
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
             with self._changed() as change:
                 for statement in _SCHEMA.split(";\n"):
@@ -144,11 +162,13 @@ class SqliteStore:
         NotProven
             If the queue was tampered with: then it is not known that they are recorded.
         """
-        self._together.append(events, lambda waiting: self._append(make, waiting))
+        with self._judged():
+            self._together.append(events, lambda waiting: self._append(make, waiting))
 
     def alone(self, make: Make) -> None:
         """Make a change that nobody else can make; it is given what waits, too."""
-        self._together.alone(lambda: self._change(make))
+        with self._judged():
+            self._together.alone(lambda: self._change(make))
 
     def wipe(self) -> None:
         """Leave nothing of what was taken out in the log that SQLite writes ahead.
@@ -270,9 +290,22 @@ class SqliteStore:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         address = f"{self.path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=60, isolation_level=None)) as connection:
-            connection.execute("PRAGMA cache_size = -65536")  # in KiB
-            yield connection
+        with self._judged(), closing(sqlite3.connect(address, uri=True, timeout=60, isolation_level=None)) as reader:
+            reader.execute("PRAGMA cache_size = -65536")  # in KiB
+            yield reader
+
+    @contextmanager
+    def _judged(self) -> Iterator[None]:
+        """Say of an error of SQLite's whether the file is damaged."""
+        try:
+            yield
+        except sqlite3.ProgrammingError:
+            raise
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNHARMED:
+                raise StoreFailed(f"The trail {self.path} can't be used now: {error}.") from error
+            cure = "Restore it from a backup: lakeward backup restore"
+            raise StoreDamaged(f"The trail's file {self.path} is damaged: {error}. {cure}") from error
 
     def _connection(self) -> sqlite3.Connection:
         """The process's one connection for writing; a forked child makes its own, and so does one with a new file."""

@@ -59,7 +59,7 @@ class Trail:
         ------
         NotProven
             If no head can be signed, or what waits was tampered with: then it is not known to be recorded.
-        StoreFailed, OSError, sqlite3.Error
+        StoreFailed, OSError
             If the store does not take it.
         """
         self._open()

@@ -1,13 +1,12 @@
 """Verification of a whole trail: its entries, then its tree against the signed head and the anchored ones."""
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from lakeward.governance.trail import entries
 from lakeward.governance.trail.diagnose import leads_to_head
-from lakeward.governance.trail.errors import NotProven
+from lakeward.governance.trail.errors import NotProven, StoreDamaged
 from lakeward.governance.trail.findings import Fault, Finding
 from lakeward.governance.trail.merkle import Frontier, root
 from lakeward.governance.trail.notes import Checkpoint, Verifier, head
@@ -38,8 +37,9 @@ def verify(store: Store, anchored: Iterable[str] = (), trusted: Verifier | None 
     try:
         with ThreadPoolExecutor(1) as beside, store.view() as view:
             return _verified(view, notes, trusted, beside.submit(store.faults))
-    except (sqlite3.DatabaseError, NotProven, ValueError, TypeError) as error:
-        detail = f"the store's file is damaged: {type(error).__name__}: {error}"
+    except (StoreDamaged, NotProven, ValueError, TypeError) as error:
+        damaged = isinstance(error, StoreDamaged)
+        detail = str(error) if damaged else f"the store is damaged: {type(error).__name__}: {error}"
         return Verification(0, "", len(notes), [Finding(Fault.EDIT, 0, detail)])
 
 
