@@ -1,5 +1,6 @@
 """What the audit trail tells of backups: which were made, with which manifest, and which were removed."""
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -34,6 +35,11 @@ class Known:
     def since(self) -> date | None:
         """Day of the first backup of all."""
         return moment(min(self.created)).date() if self.created else None
+
+
+def without(days: Iterable[date], made: Container[date], since: date) -> list[date]:
+    """Return the days with no backup; those before the first backup of all, which is `since`, need none."""
+    return [day for day in days if day >= since and day not in made]
 
 
 def known() -> Known:

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from lakeward.governance.backups.errors import BackupDamaged, WrongKey
 from lakeward.governance.backups.examination import faults
-from lakeward.governance.backups.known import FAILED, Known, known
+from lakeward.governance.backups.known import FAILED, Known, known, without
 from lakeward.governance.backups.manifest import Manifest, moment, now
 from lakeward.governance.backups.parallel import each
 from lakeward.governance.backups.restore import backups, opened, scratch, write
@@ -96,11 +96,9 @@ def _look(done: Verified, place: Vault, ring: Keyring, so_far: Known) -> None:
 def _missing(done: Verified, ids: Iterable[str], so_far: Known) -> Iterator[Finding]:
     """Yield days that have no backup, from the first backup of all on, and backups that were made and are gone."""
     there = {moment(id_).date() for id_ in ids}
-    first = max(done.since, so_far.since or done.until)
-    for number in range((done.until - first).days + 1):
-        day = first + timedelta(days=number)
-        if day not in there:
-            yield Finding(day.isoformat(), "There is no backup of this day.")
+    days = [done.since + timedelta(days=number) for number in range((done.until - done.since).days + 1)]
+    for day in without(days, there, so_far.since or done.until):
+        yield Finding(day.isoformat(), "There is no backup of this day.")
     for id_ in sorted(so_far.created.keys() - so_far.removed - set(ids)):
         if moment(id_).date() >= done.since:
             yield Finding(id_, "The audit trail tells that it was made, but it is not there.")
