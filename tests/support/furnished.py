@@ -84,6 +84,7 @@ def furnish(heads: Path, period: Period = PERIOD) -> World:
         _live(world, datetime.combine(day, datetime.min.time(), UTC))
     anchor(world.trail, str(heads))
     begin = period.begin + timedelta(hours=5)
+    (settings().home / "intake").mkdir(mode=0o700)
     write_table("imaging.runs", **{**RUN, "started_at": [begin]})
     write_table("intake.withdrawn", withdrawn=["0f" * 32])
     write_table("imaging.quarantine", quarantined_at=[begin], reason=["BURNED_IN"], status=["open"])

@@ -123,6 +123,24 @@ def test_a_backup_that_failed_while_it_was_made_is_none(world: World) -> None:
     assert world.proof("backups_daily", LONGER, after).result is Result.NOT_MET
 
 
+def test_days_before_the_first_backup_need_none(world: World) -> None:
+    whole = Period(date(2026, 10, 1), PERIOD.last)
+    proof = world.proof("backups_daily", whole)
+    assert (proof.result, proof.detail[:26]) == (Result.MET, "2 of 2 days have a backup;")
+    assert world.proof("backups_daily", PERIOD, PERIOD.begin + timedelta(hours=20)).result is Result.NONE
+
+
+def test_a_job_that_goes_through_the_trail_is_no_person_who_looks_at_it(world: World) -> None:
+    world.clock.at = LONGER.end - timedelta(hours=1)
+    later = Period(LONGER.last, LONGER.last)
+    world.tell("governance.audit.reviewed", "trail", "scheduler")
+    after = NOW + timedelta(days=1)
+    assert world.proof("audit_reviewed_daily", later, after).result is Result.MET
+    assert world.proof("audit_reviewed", later, after).result is Result.NOT_MET
+    world.tell("governance.audit.reviewed", "trail", "carl")
+    assert world.proof("audit_reviewed", later, after).result is Result.MET
+
+
 def test_a_withdrawal_that_was_interrupted_is_found(world: World, home: Path) -> None:
     plans = home / "intake" / "withdrawals"
     plans.mkdir()

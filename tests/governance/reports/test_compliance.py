@@ -42,7 +42,8 @@ def test_controls_name_checks_that_there_are_and_no_control_twice() -> None:
         for control in law.controls:
             assert not (control.outside and control.checks)
             assert set(control.checks) <= set(CHECKS)
-    assert {name for law in frameworks() for it in law.controls for name in it.checks} == set(CHECKS)
+    named = {name for law in frameworks() for it in law.controls for name in it.checks}
+    assert set(CHECKS) - named == {"inputs_accounted", "quarantine_attended", "lookups_reasoned"}  # they prove none
 
 
 def test_a_control_is_met_by_all_of_its_checks_and_never_by_default(report: Compliance) -> None:
@@ -55,8 +56,9 @@ def test_a_control_is_met_by_all_of_its_checks_and_never_by_default(report: Comp
 def test_one_broken_check_turns_the_rows_red_that_it_proves(world: World) -> None:
     world.tell("governance.backup.failed", "backup/1", outcome="failure")
     results = _results(made(PERIOD, NOW))
-    assert results["A.8.13"] == results["Art. 32(1)(c)"] == results["164.308(a)(7)(ii)(D)"] == Result.NOT_MET
-    assert results["164.308(a)(7)(ii)(A)"] == Result.MET
+    assert results["A.8.13"] == results["Art. 32(1)(c)"] == results["164.308(a)(7)(ii)(A)"] == Result.NOT_MET
+    assert results["164.308(a)(7)(ii)(D)"] == OUTSIDE
+    assert results["A.5.33"] == Result.MET
 
 
 def test_the_score_counts_what_has_no_evidence_and_leaves_out_what_is_outside() -> None:
@@ -102,7 +104,9 @@ def test_a_table_that_cannot_be_read_is_no_evidence(world: World) -> None:
     write_table("imaging.quarantine", other=[1])
     report = made(PERIOD, NOW)
     assert report.proofs["quarantine_attended"].result is Result.NONE
-    assert "can't be read" in json.dumps(plain(report.document))
+    text = json.dumps(plain(report.document))
+    assert "can't be read" in text
+    assert ".." not in text
 
 
 def test_no_report_is_made_of_a_trail_that_cannot_be_read(world: World) -> None:
@@ -170,3 +174,10 @@ def test_a_month_has_its_last_day() -> None:
 def test_checks_have_their_group() -> None:
     proofs = checks.run(Stores(PERIOD, NOW))
     assert {checks.group_of(it) for it in proofs.values()} == set(checks.GROUPS)
+
+
+def test_no_name_of_a_check_is_broken_over_two_lines(report: Compliance, tmp_path: Path) -> None:
+    write(report.document, tmp_path / "a.pdf")
+    text = "\n".join(page.extract_text() for page in pypdf.PdfReader(tmp_path / "a.pdf").pages)
+    for law in frameworks():
+        assert {name for control in law.controls for name in control.checks} <= set(re.findall(r"\w+", text))

@@ -16,7 +16,10 @@ FORMULA = "score = met / (met + not met + no evidence); controls outside Lakewar
 
 
 class Control(BaseModel):
-    """A control: its section, what it is about in our own words, and the checks that prove it, if there are any."""
+    """A control: its section, what it is about in our own words, and the checks that prove it, if there are any.
+
+    A check that shows less than what the control asks of Lakeward is not named: then there is no evidence.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

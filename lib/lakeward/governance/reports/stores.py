@@ -21,7 +21,7 @@ from lakeward.governance.trail.entries import stamp
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.query import query
 from lakeward.governance.trail.sink import trail_here
-from lakeward.governance.trail.verify import Verification, keys_of, verify
+from lakeward.governance.trail.verify import Verification, keys_of
 from lakeward.workspace import lakehouse
 from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.settings import settings
@@ -125,13 +125,9 @@ class Stores:
     def verification(self) -> Verification | None:
         """What verifying the whole trail and its anchors finds; None if there is no trail."""
         try:
-            with self._trail.view() as view:
-                folders = [place for _, place in anchors.places(view)]
-                gone = anchors.missing(view)
-            done = verify(self._trail.store, {head for folder in folders for head in anchors.anchored(folder)})
+            return anchors.verified(self._trail)
         except NoSuchEvent:
             return None
-        return done._replace(findings=[*done.findings, *gone])
 
     @cached_property
     def keys(self) -> list[str]:
@@ -153,8 +149,8 @@ class Stores:
 
     @property
     def folders(self) -> list[Path]:
-        """Folders that only their owner may look into: of the trail, and of people and approvals."""
-        return [self._trail.folder, settings().home / "governance"]
+        """Folders that only their owner may look into: of the trail, of people and approvals, of what came in."""
+        return [self._trail.folder, settings().home / "governance", settings().home / "intake"]
 
     @property
     def unfinished_withdrawals(self) -> int:
