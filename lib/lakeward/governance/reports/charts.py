@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH_IN, _HEIGHT_IN, _ROW_IN, _DPI = 7.1, 2.3, 0.3, 200
-_MOST_TICKS = 11
+_MOST_TICKS, _TICK_PT = 8, 8
 
 
 def png(bars: Bars) -> bytes:
@@ -71,7 +71,7 @@ def _dress(axes: "Axes", bars: Bars) -> None:
     axes.set_title(bars.title, loc="left", fontsize=8.5, fontweight="bold", color=style.TEXT)
     axes.grid(axis="x" if bars.across else "y", color=style.LINE, linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(colors=style.FAINT, length=0)
+    axes.tick_params(colors=style.FAINT, length=0, labelsize=_TICK_PT)
     axes.spines[:].set_visible(False)
     axes.spines["left" if bars.across else "bottom"].set(visible=True, color=style.FAINT)
     if bars.series:

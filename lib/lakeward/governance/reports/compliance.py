@@ -76,7 +76,9 @@ def _made(stores: Stores, now: datetime) -> Compliance:
 _READING = (
     "Met says that the checks which are named with a control passed on the stores of this lakehouse when the report "
     "was made. It does not say that an organization complies: a control may ask for more than a program can see. No "
-    "evidence counts against the score. Outside Lakeward are controls which the organization must prove itself."
+    "evidence counts against the score, also where there is no check. Outside Lakeward are controls which the "
+    "organization must prove itself. A check is named only with a control that it is evidence of, as far as this is "
+    "about what Lakeward keeps."
 )
 _CHECKS_NOTE = (
     "Each check looked at the stores when the report was made. What it saw is canonical JSON (RFC 8785) in a file of "
@@ -123,7 +125,7 @@ def _controls(law: Framework, proofs: Mapping[str, Proof]) -> Section:
     counts = score(_results(law, proofs))
     said = f"{law.source}. Score: {counts.text}. What is outside Lakeward is proven by {law.outside}."
     rows = [(it.id, it.title, it.result(proofs), ", ".join(it.checks) or "-") for it in law.controls]
-    table = Table(("Control", "What it is about", "Result", "Checks"), rows, (22, 40, 17, 21), marked="Result")
+    table = Table(("Control", "What it is about", "Result", "Checks"), rows, (20, 38, 17, 25), marked="Result")
     return Section(law.name, [Text(said), table])
 
 
@@ -135,11 +137,11 @@ def _checked(proofs: Mapping[str, Proof]) -> list[Section]:
                 Table(
                     ("Check", "Result", "What it asks for, and what it saw", "Evidence (SHA-256)"),
                     [
-                        (it.check.name, it.result.value, f"{it.check.rule}\n{it.detail}.", it.sha256)
+                        (it.check.name, it.result.value, f"{it.check.rule}\n{_sentence(it.detail)}", it.sha256)
                         for it in proofs.values()
                         if checks.group_of(it) == group
                     ],
-                    (22, 11, 40, 27),
+                    (24, 11, 38, 27),
                     marked="Result",
                     exact="Evidence (SHA-256)",
                 )
@@ -151,9 +153,15 @@ def _checked(proofs: Mapping[str, Proof]) -> list[Section]:
 
 
 def _findings(proofs: Mapping[str, Proof]) -> Section:
-    rows = [(it.check.name, it.check.rule, f"{it.detail}.") for it in proofs.values() if it.result is Result.NOT_MET]
-    table = Table(("Check", "What it asks for", "What it saw"), rows, (20, 42, 38), empty="No check failed.")
+    rows = [
+        (it.check.name, it.check.rule, _sentence(it.detail)) for it in proofs.values() if it.result is Result.NOT_MET
+    ]
+    table = Table(("Check", "What it asks for", "What it saw"), rows, (24, 41, 35), empty="No check failed.")
     return Section("Open findings", [Text("Checks that are not met, and what else waits for somebody."), table])
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
 def _verifying(stores: Stores, proofs: Mapping[str, Proof]) -> Section:
