@@ -130,6 +130,14 @@ def test_days_before_the_first_backup_need_none(world: World) -> None:
     assert world.proof("backups_daily", PERIOD, PERIOD.begin + timedelta(hours=20)).result is Result.NONE
 
 
+def test_modes_of_folders_say_nothing_of_a_trail_in_a_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEWARD_AUDIT_STORE", "postgresql://host/trail")
+    settings.cache_clear()
+    assert world.proof("stores_private").result is Result.NONE
+    world.trail.folder.chmod(0o755)
+    assert world.proof("stores_private").result is Result.NOT_MET
+
+
 def test_a_job_that_goes_through_the_trail_is_no_person_who_looks_at_it(world: World) -> None:
     world.clock.at = LONGER.end - timedelta(hours=1)
     later = Period(LONGER.last, LONGER.last)

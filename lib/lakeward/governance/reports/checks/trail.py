@@ -6,6 +6,7 @@ from lakeward.governance.reports.checks.check import Seen, check, many, nothing,
 from lakeward.governance.reports.stores import ALLOWED_SILENCE, Stores
 from lakeward.governance.trail.anchors import ANCHORED
 from lakeward.governance.trail.keeping import RETIRED, YEARS, floor
+from lakeward.workspace.settings import settings
 
 _NO_TRAIL = "No event was ever recorded."
 _REVIEWED = "governance.audit.reviewed"
@@ -95,6 +96,8 @@ def stores_private(stores: Stores) -> Seen:
     if not modes:
         return nothing("There are no such folders.")
     open_ = sorted(name for name, mode in modes.items() if mode & 0o077)
+    if settings().audit_store and not open_:
+        return nothing("The trail is in a database, and who may read that can't be seen from here.")
     texts = {name: f"{mode:o}" for name, mode in modes.items()}
     return seen(not open_, f"{many(len(modes), 'folder')}, {len(open_)} open to others", modes=texts, open=open_)
 
