@@ -164,7 +164,7 @@ def test_new_evidence_voids_approvals_which_are_asked_for_anew(
     approvals.approve(login("bob"), NAME, request.version)
     (tmp_path / "more").write_text("a second hospital")
     approvals.attach(login("ann"), NAME, request.version, Kind.CLINICAL_VALIDATION, tmp_path / "more")
-    (event,) = recorded("governance.approval.voided")
+    (event,) = recorded("governance.approval.approvals_voided")
     assert event.details["approvers"] == ["bob"]
     assert approvals.approve(login("cat"), NAME, request.version).state == "in_review"
     assert approvals.approve(login("bob"), NAME, request.version).state == "approved", "on what it is now"

@@ -114,6 +114,16 @@ def test_a_broken_thing_turns_its_check_red(world: World, name: str) -> None:
     assert proof.result is Result.NOT_MET, proof.detail
 
 
+@pytest.mark.parametrize("what", ["approvals_voided", "voided", "withdrawn"])
+def test_what_is_no_review_is_none_of_an_emergency(world: World, what: str) -> None:
+    request = {"request": "r-2", "due": NOW.timestamp() - 1}
+    world.tell("governance.approval.emergency", MODEL, details=request)
+    world.tell(f"governance.approval.{what}", MODEL, details=request)
+    assert world.proof("emergencies_reviewed").result is Result.NOT_MET
+    world.tell("governance.approval.reviewed_after", MODEL, details={**request, "decision": "rejected"})
+    assert world.proof("emergencies_reviewed").result is Result.MET
+
+
 def test_a_backup_that_failed_while_it_was_made_is_none(world: World) -> None:
     world.clock.at = LONGER.end - timedelta(hours=1)
     world.tell("governance.backup.created", "backup/20261104T230000Z")

@@ -348,7 +348,7 @@ class Approvals:
     def _void_approvals(self, request: Request, by: str) -> None:
         """Tell that what was approved until now is void, for the record is about to change."""
         if gone := quorum.signers(self.people, request.signed, Meaning.APPROVAL):
-            self._tell("voided", request, by, "the record changed", approvers=sorted(gone))
+            self._tell("approvals_voided", request, by, "the record changed", approvers=sorted(gone))
 
     def _void(self, request: Request, why: str) -> NoReturn:
         state = after(request.state, Act.VOID)

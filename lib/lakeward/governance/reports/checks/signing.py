@@ -69,7 +69,7 @@ def emergencies_reviewed(stores: Stores) -> Seen:
     found = stores.since(stores.period.first - _MONTH, EMERGENCY)
     if not found and not stores.of(APPROVED, PROMOTED):
         return nothing("Nothing was approved or promoted in the period.")
-    reviews = stores.ever(REVIEWED_AFTER, "governance.approval.voided", "governance.approval.withdrawn")
+    reviews = stores.ever(REVIEWED_AFTER)
     late = [it["sequence"] for it in found if _overdue(it, reviews, stores.now)]
     return seen(not late, f"{many(len(found), 'emergency', 'emergencies')}, {len(late)} not reviewed in time",
                 emergencies=_numbers(found), late=late)  # fmt: skip
