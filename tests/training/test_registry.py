@@ -1,6 +1,8 @@
 """The registry: the alias goes only where governance has permitted it, and who moves it in MLflow is found."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -117,6 +119,17 @@ def test_a_champion_that_is_retired_leaves_none(registry: Registry, models: Mode
     assert models.champion == three[1]
 
 
+def test_what_the_trail_tells_was_retired_is_not_used_again(
+    registry: Registry, models: Models, three: list[str], home: Path
+) -> None:
+    registry.retire(login("eve"), NAME, three[1], "Scanner replaced")
+    with closing(sqlite3.connect(home / "governance" / "approvals.sqlite")) as store, store:
+        store.execute("UPDATE requests SET state = 'deployed'")
+    with pytest.raises(NotNow, match="audit trail tells that it was retired"):
+        registry.rollback(login("eve"), NAME, "Misses")
+    assert models.champion == three[2]
+
+
 def test_an_alias_that_was_moved_in_mlflow_is_found_and_recorded_once(
     registry: Registry, models: Models, three: list[str]
 ) -> None:
@@ -210,7 +223,8 @@ def test_who_was_killed_does_it_again(
             patch.setattr(owner, name, Killed.die)
             with pytest.raises(Killed):
                 do()
-        assert [it.finding for it in registry.drift()] == (["move_unfinished"] if name == alias else []), name
+        told = {alias: ["move_unfinished"], "add_move": ["not_as_approved"] if act == "retire" else []}
+        assert [it.finding for it in registry.drift()] == told.get(name, []), name
         do()
         assert (models.champion, registry.drift()) == (wanted, []), name
         assert store.moves(NAME)[-1].done

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,40 @@ def test_what_is_written_into_the_store_approves_nothing(
     _forge(home, sql)
     with pytest.raises((Voided, StoreBroken), match=told):
         approvals.permitted(NAME, request.version)
+
+
+@pytest.mark.parametrize(
+    ("end", "was"),
+    [
+        (lambda it, version: it.withdraw(login("dan"), NAME, version, "It is dangerous"), "approved"),
+        (lambda it, version: it.expire(), "submitted"),
+        (lambda it, version: it.reject(login("ann"), NAME, version, "It is dangerous"), "in_review"),
+    ],
+)
+def test_what_was_ended_is_not_begun_again_by_writing_into_the_store(
+    approvals: Approvals, in_review: InReview, home: Path, clock: Clock, end: Callable[..., object], was: str
+) -> None:
+    request = in_review(Risk.LOW)
+    if was == "approved":
+        approvals.approve(login("bob"), NAME, request.version)
+    clock.seconds += 4 * DAY_S if was == "submitted" else 0
+    end(approvals, request.version)
+    _forge(home, f"UPDATE requests SET state = '{was}', due = due + 864000")
+    judge = {"submitted": approvals.review, "in_review": approvals.approve}.get(was)
+    with pytest.raises(NotNow, match="audit trail tells that it was"):
+        judge(login("bob"), NAME, request.version) if judge else approvals.permitted(NAME, request.version)
+
+
+def test_a_rejection_that_is_signed_holds_though_its_signer_was_killed_then(
+    approvals: Approvals, in_review: InReview
+) -> None:
+    request = in_review(Risk.LOW)
+    reject = partial(approvals.reject, login("ann"), NAME, request.version, "Misses small nodules")
+    with pytest.raises(EventNotRecorded):
+        _with_no_event("governance.approval.rejected", reject)
+    with pytest.raises(NotNow, match="a rejection of it is signed"):
+        approvals.approve(login("bob"), NAME, request.version)
+    assert reject().state == "rejected"
 
 
 def test_a_review_that_takes_too_long_expires(approvals: Approvals, in_review: InReview, clock: Clock) -> None:

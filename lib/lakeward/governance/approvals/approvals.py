@@ -255,6 +255,7 @@ class Approvals:
         self.evidence.check(request.evidence)
         if fault := quorum.fault(self.people, request):
             self._void(request, f"its approval is not signed as it is now ({fault})")
+        self._goes_on(request)
         return request
 
     def retirable(self, model: str, version: str) -> Request:
@@ -311,8 +312,15 @@ class Approvals:
             self._void(request, f"its artefact changed from {request.digest[:12]} to {now.digest[:12]}")
         return now
 
+    def _goes_on(self, request: Request) -> None:
+        """Make sure that nothing has ended a request; it is not voided, for who was killed ending it does it again."""
+        if why := quorum.ended(self.people, request):
+            what = f"The request about {request.model} {request.version} is {request.state} in the store"
+            raise NotNow(f"{what}, but {why}. Do that again, or restore the store from a backup.")
+
     def _as_it_was(self, request: Request) -> frozenset[str]:
         """Make sure of artefact and evidence, and return who made the version."""
+        self._goes_on(request)
         authors = self._unchanged(request).authors
         if missing := request.missing():
             raise RequestRefused(

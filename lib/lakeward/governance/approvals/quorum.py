@@ -32,7 +32,7 @@ def signers(people: People, what: Signed, meaning: Meaning) -> Signers:
 
 def approvers(people: People, request: Request) -> Signers:
     """Return who has approved a request as it is now, with the roles that they had for it and have still."""
-    signed = _approved(people, request)
+    signed = _judges(people, request, Meaning.APPROVAL)
     now = {user: people.find(user) for user in signed}
     held = {user: roles & now[user].roles for user, roles in signed.items() if now[user].active}
     return {user: roles for user, roles in held.items() if roles}
@@ -55,6 +55,16 @@ def confirm(people: People, policy: Policy) -> None:
         )
 
 
+def ended(people: People, request: Request) -> str:
+    """Tell what has ended a request, whatever its state says; empty if nothing has.
+
+    Who was killed after signing a rejection has rejected it, though nothing else tells so yet.
+    """
+    if what := witness.ended(request):
+        return f"the audit trail tells that it was {what}"
+    return "a rejection of it is signed" if _judges(people, request, Meaning.REJECTION) else ""
+
+
 def lack(request: Request, found: Signers) -> str:
     """Tell what is still to be had of approvals, empty if nothing is."""
     told = []
@@ -74,7 +84,7 @@ def fault(people: People, request: Request) -> str:
         return _fault_in_emergency(people, request)
     if not witness.decided(request):
         return "the audit trail tells of no approval"
-    return lack(request, _approved(people, request))
+    return lack(request, _judges(people, request, Meaning.APPROVAL))
 
 
 def _fault_in_emergency(people: People, request: Request) -> str:
@@ -89,7 +99,8 @@ def _fault_in_emergency(people: People, request: Request) -> str:
     return f"{more} more must sign in an emergency" if more > 0 else ""
 
 
-def _approved(people: People, request: Request) -> Signers:
-    found = signers(people, request.signed, Meaning.APPROVAL)
+def _judges(people: People, request: Request, meaning: Meaning) -> Signers:
+    """Who has judged a request as it is now, and might."""
+    found = signers(people, request.signed, meaning)
     able = {user: roles & _APPROVE for user, roles in found.items() if not request.is_by(user)}
     return {user: roles for user, roles in able.items() if roles}

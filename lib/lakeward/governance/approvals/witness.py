@@ -14,6 +14,11 @@ CHANGED = "governance.policy.changed"
 DRAFTED = "governance.approval.drafted"
 DECIDED = ("governance.approval.approved", "governance.approval.reviewed_after")
 EMERGENCY = "governance.approval.emergency"
+ENDING = (
+    *(f"governance.approval.{what}" for what in ("withdrawn", "rejected", "expired", "voided", "reviewed_after")),
+    "training.model.retired",
+)
+"""What ends a request; the review after an emergency does, if it decides so."""
 
 
 def confirmed(policy: Policy) -> Policy:
@@ -62,6 +67,13 @@ def decided(request: Request) -> bool:
     wanted = {"decision": "approved", "sha256": request.signed.sha256}.items()
     found = _events(*DECIDED, object_=request.object)
     return any(_is_of(it, request) and wanted <= it["details"].items() for it in found)
+
+
+def ended(request: Request) -> str:
+    """Return what was recorded that has ended a request, empty if nothing was."""
+    found = [it for it in _events(*ENDING, object_=request.object) if _is_of(it, request)]
+    ends = [it["type"].rpartition(".")[2] for it in found if it["details"].get("decision") != "approved"]
+    return ends[-1] if ends else ""
 
 
 def emergency(request: Request) -> str | None:
