@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from lakeward.cli import main
 from lakeward.governance.people.cli import app
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Role
+from lakeward.governance.people.signatures import Meaning, Signed, sign
 from lakeward.governance.people.store import Person
 from lakeward.governance.trail import keeping
 from lakeward.governance.trail.sink import trail_here
+from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import Event, record
 from recorded import recorded
 
@@ -203,6 +206,29 @@ def test_what_was_erased_past_the_command_is_found(join: Join, run: Run) -> None
     code, told = run("people", "verify", said=())
     assert code == 1
     assert told["findings"][0]["what"] == f"audit/redact-{number}"
+
+
+def test_what_was_signed_for_one_deletion_serves_for_no_other(
+    home: Path, request: pytest.FixtureRequest, run: Run
+) -> None:
+    old = Trail(clock=lambda: datetime(2016, 1, 1, tzinfo=UTC))
+    old.append(*(Event(type="imaging.export.started", object=f"cohort-{number}") for number in range(2)))
+    join: Join = request.getfixturevalue("join")
+    join("cat", Role.COMPLIANCE_OFFICER)
+    join("max", Role.QUALITY_MANAGER)
+    delete = ("audit", "retention", "--apply", "--before", "2017-01-01", "--reason", "Yearly deletion")
+    keeping.hold(trail_here(), "case-1", "Litigation", "cohort-1")
+    assert [run(*delete, "--by", user)[0] for user in ("cat", "max")] == [10, 0]
+    keeping.end_hold(trail_here(), "case-1", "Settled")
+    assert run(*delete, "--by", "cat")[0] == 10, "they agreed to the deletion of another event"
+    assert run("people", "verify", said=())[0] == 0
+    removal = keeping.retirement(trail_here(), date(2017, 1, 1), "Yearly deletion")
+    trail_here().take_out(*removal)
+    assert run("people", "verify", said=())[1]["findings"][0]["what"] == "audit/retention-2017-01-01"
+    act = Signed.of_json("audit", *keeping.act(removal.event.type, "trail", "Yearly deletion", removal.event.details))
+    for user in ("cat", "max"):
+        sign(People(), act, Meaning.APPROVAL, user, PASSWORD)
+    assert run("people", "verify", said=())[0] == 1, "who signs afterwards has agreed to nothing"
 
 
 def test_on_a_laptop_with_no_people_it_works_without(home: Path, run: Run) -> None:

@@ -8,7 +8,8 @@ import pytest
 from audit_stores import everywhere
 from lakeward.governance.trail.entries import read
 from lakeward.governance.trail.errors import Kept, NoSuchEvent
-from lakeward.governance.trail.keeping import due, end_hold, floor, hold, retire
+from lakeward.governance.trail.findings import Fault
+from lakeward.governance.trail.keeping import due, end_hold, erase, erasure, floor, hold, retire, retirement
 from lakeward.governance.trail.proofs import prove
 from lakeward.governance.trail.store import Wanted
 from lakeward.governance.trail.trail import Trail
@@ -26,6 +27,7 @@ def aged(trail: Trail, clock: object, event: Make) -> Trail:
     trail.append(event(1), event(2), event(3))
     clock.at += timedelta(days=3)  # type: ignore[attr-defined]
     trail.append(event(4), event(5))
+    clock.at = datetime.now(UTC)  # type: ignore[attr-defined]
     return trail
 
 
@@ -42,7 +44,7 @@ def test_the_floor_is_seven_years_to_the_day() -> None:
 
 @everywhere
 def test_bytes_go_and_hashes_stay(aged: Trail) -> None:
-    assert retire(aged, FLOOR, "Yearly deletion")["events"] == 3
+    assert retire(aged, FLOOR, "Yearly deletion") == 3
     assert _objects(aged) == ["object-4", "object-5"]
     assert verify(aged.store).findings == []
     with aged.view() as view, pytest.raises(NoSuchEvent, match="time of keeping"):
@@ -68,3 +70,34 @@ def test_a_hold_overrides_the_end_of_keeping(aged: Trail) -> None:
     assert verify(aged.store).findings == []
     with aged.view() as view:
         assert due(view, FLOOR)["events"] == 0
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"before": 6}, {"before": 6, "day": str(date.today())}, {"before": 6, "events": 2}]
+)
+def test_a_deletion_that_is_only_told_of_allows_nothing_before_its_time(aged: Trail, told: dict[str, object]) -> None:
+    removal = retirement(aged, FLOOR, "Yearly deletion")
+    aged.take_out(*removal)
+    forged = removal.event.model_copy(update={"id": "0" * 32, "details": {**removal.event.details, **told}})
+    aged.take_out(forged, {5: None})
+    assert [(it.fault, it.sequence) for it in verify(aged.store).findings] == [(Fault.DELETION, 5)]
+
+
+def test_no_more_is_gone_than_was_told(aged: Trail) -> None:
+    hold(aged, "one", "Litigation", "object-2")
+    removal = retirement(aged, FLOOR, "Yearly deletion")
+    aged.take_out(*removal)
+    assert verify(aged.store).findings == []
+    aged.take_out(removal.event.model_copy(update={"id": "0" * 32}), {2: None})
+    assert [it.fault for it in verify(aged.store).findings] == [Fault.DELETION]
+
+
+def test_nothing_goes_that_was_not_agreed_to(aged: Trail) -> None:
+    agreed = retirement(aged, FLOOR, "Yearly deletion").event
+    hold(aged, "one", "Litigation", "object-2")
+    with pytest.raises(Kept, match="signed"):
+        retire(aged, FLOOR, "Yearly deletion", agreed)
+    agreed = erasure(aged, "4", ["reason"], "Request 17").event
+    with pytest.raises(Kept, match="signed"):
+        erase(aged, "4", ["images"], "Request 17", agreed)
+    assert len(_objects(aged)) == 5

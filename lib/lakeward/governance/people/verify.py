@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from lakeward.governance.people import register
-from lakeward.governance.people.errors import SignatureInvalid
+from lakeward.governance.people.errors import PersonRefused, SignatureInvalid
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import MATRIX, TOGETHER, Action, Role
-from lakeward.governance.people.signatures import Meaning, Testimony, digest, signatures_of
+from lakeward.governance.people.signatures import Meaning, Signed, Testimony, digest, signatures
 from lakeward.governance.people.store import Person
 from lakeward.governance.trail import keeping
 from lakeward.workspace.events import Event, record
@@ -95,21 +95,22 @@ def _destroyed(people: People) -> Iterator[Finding]:
     """Find what was erased or deleted from the trail past the command, with too few people having signed it."""
     begun = min((states[0].number for states in register.told().values()), default=None)
     for event in register.events(keeping.RETIRED, keeping.ERASED):
-        erased = event["type"] == keeping.ERASED
-        form, what = (keeping.ERASING, event["object"]) if erased else (keeping.RETIRING, event["details"].get("day"))
-        act = form.format(what)
-        if begun is not None and begun < event["sequence"] and _together(people, act) < TOGETHER:
-            yield Finding(f"audit/{act}", f"event {event['sequence']} tells that it was done; too few have signed it")
+        id_, content = keeping.act(event["type"], event["object"], event["reason"], event["details"])
+        signers = _signers(people, id_, content, event["sequence"])
+        if begun is not None and begun < event["sequence"] and len(signers) < TOGETHER:
+            yield Finding(f"audit/{id_}", f"event {event['sequence']} tells what was done; too few had signed that")
 
 
-def _together(people: People, act: str) -> int:
-    """How many people have signed the same act, at most."""
-    acts: dict[str, set[str]] = {}
+def _signers(people: People, id_: str, content: dict[str, Any], before: int) -> set[str]:
+    """Return who had signed this very act, before the event of a number."""
     try:
-        found = signatures_of(people, "audit", act)
-    except SignatureInvalid:
-        return 0
-    for it in found:
-        if it.meaning == Meaning.APPROVAL and it.roles & MATRIX[Action.DESTROY_AUDIT]:
-            acts.setdefault(it.signed.sha256, set()).add(it.signer)
-    return max(map(len, acts.values()), default=0)
+        act = Signed.of_json("audit", id_, content)
+        made, found = Testimony(str(act)).made, signatures(people, act)
+    except (SignatureInvalid, PersonRefused):
+        return set()
+    return {
+        it.signer
+        for it in found
+        if it.meaning == Meaning.APPROVAL and it.roles & MATRIX[Action.DESTROY_AUDIT]
+        if made[digest(it.note)]["sequence"] < before
+    }

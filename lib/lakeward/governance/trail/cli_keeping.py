@@ -1,12 +1,16 @@
 """Commands that change something about the audit trail; mounted by the area's own."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lakeward.governance.trail.cli import Which
 from lakeward.workspace.console import By, Json, print_either
+from lakeward.workspace.events import Event
+
+if TYPE_CHECKING:
+    from lakeward.governance.people.signatures import Signed
 
 Reason = Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")]
 Name = Annotated[str, typer.Argument(help="Name of the hold, such as a case number.")]
@@ -87,7 +91,6 @@ def retention(
     """
     from lakeward.governance.people.asking import as_people
     from lakeward.governance.people.roles import Action
-    from lakeward.governance.people.signatures import Signed
     from lakeward.governance.trail import keeping
     from lakeward.governance.trail.sink import trail_here
 
@@ -98,9 +101,9 @@ def retention(
     with trail.view() as view:
         done = keeping.due(view, day)
     if apply:
-        act = Signed.of_json("audit", keeping.RETIRING.format(day), {"before": day.isoformat(), "reason": reason})
-        with as_people(by, Action.DESTROY_AUDIT, act):
-            done = keeping.retire(trail, day, reason)
+        agreed = keeping.retirement(trail, day, reason).event
+        with as_people(by, Action.DESTROY_AUDIT, _signed(agreed)):
+            done["events"] = keeping.retire(trail, day, reason, agreed)
     facts = {"before": day.isoformat(), "events": done["events"], "holds": done["holds"], "deleted": apply}
     held = f" Legal holds in force: {', '.join(done['holds'])}." if done["holds"] else ""
     what = "were deleted; their hashes stay" if apply else "may be deleted"
@@ -158,13 +161,18 @@ def redact(
     """
     from lakeward.governance.people.asking import as_people
     from lakeward.governance.people.roles import Action
-    from lakeward.governance.people.signatures import Signed
     from lakeward.governance.trail import keeping
     from lakeward.governance.trail.sink import trail_here
 
     trail = trail_here()
-    number = keeping.erasable(trail, event, field)[0].sequence
-    act = Signed.of_json("audit", keeping.ERASING.format(number), {"fields": sorted(field), "reason": reason})
-    with as_people(by, Action.DESTROY_AUDIT, act):
-        keeping.erase(trail, event, field, reason)
+    agreed = keeping.erasure(trail, event, field, reason).event
+    with as_people(by, Action.DESTROY_AUDIT, _signed(agreed)):
+        number = keeping.erase(trail, event, field, reason, agreed)
     print_either({"event": number, "erased": field}, json, f"Erased from event {number}: {', '.join(field)}.")
+
+
+def _signed(agreed: Event) -> "Signed":
+    from lakeward.governance.people.signatures import Signed
+    from lakeward.governance.trail import keeping
+
+    return Signed.of_json("audit", *keeping.act(agreed.type, agreed.object, agreed.reason, agreed.details))

@@ -1,8 +1,9 @@
 """How long events are kept, what may be erased before, and what must not be: the tree stands in any case."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from lakeward.governance.trail import entries
 from lakeward.governance.trail.errors import Kept, NoSuchEvent
@@ -16,11 +17,24 @@ YEARS = 7
 
 HELD, RELEASED = "governance.audit.held", "governance.audit.hold_ended"
 RETIRED, ERASED = "governance.audit.retired", "governance.audit.erased"
-RETIRING, ERASING = "retention-{}", "redact-{}"
-"""Ids of the records, of the kind ``audit``, that people sign who agree to it: by day, and by number of the event."""
-
 _NEEDED = ("governance.audit.", "governance.key.", "governance.user.", "governance.signature.")
 """How the types of entries begin that verification of the trail, of people and of signatures reads; they stay."""
+
+
+class Removal(NamedTuple):
+    """What is to be taken out: the event that tells of it, and what `Trail.take_out` leaves."""
+
+    event: Event
+    left: Mapping[int, bytes | None]
+
+
+def act(type_: str, object_: str, reason: str, details: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return what people sign who agree to a removal, a record of the kind ``audit``: its id, and all its event tells.
+
+    That names the entries, so what was signed once serves for nothing else, nor for a second time.
+    """
+    id_ = f"redact-{object_}" if type_ == ERASED else f"retention-{details.get('day')}"
+    return id_, {"details": dict(details), "reason": reason}
 
 
 def floor(today: date) -> date:
@@ -77,17 +91,21 @@ def due(view: View, before: date) -> dict[str, Any]:
         raise Kept(
             f"Events are kept for {YEARS} years: only those before {latest} may go. Ask for that day or an earlier one."
         )
-    stop = entries.stamp(datetime.combine(before, time(), UTC))
-    later = view.select(Wanted(since=stop), limit=1)
-    state = view.state()
-    number = later[0].sequence if later else state.frontier.size if state else 0
+    number = first_since(view, before)
     in_force = holds(view)
     numbers = [] if "" in in_force.values() else _may_go(view, number, set(in_force.values()))
     return {"before": number, "events": len(numbers), "holds": sorted(in_force), "numbers": numbers}
 
 
-def retire(trail: Trail, before: date, reason: str) -> dict[str, Any]:
-    """Delete the bytes of events whose time is over; their hashes stay, so the tree can still be verified.
+def first_since(view: View, day: date) -> int:
+    """Return the number of the first entry, of those not deleted, that was recorded on a day or later."""
+    later = view.select(Wanted(since=entries.stamp(datetime.combine(day, time(), UTC))), limit=1)
+    state = view.state()
+    return later[0].sequence if later else state.frontier.size if state else 0
+
+
+def retirement(trail: Trail, before: date, reason: str) -> Removal:
+    """Return what `retire` does.
 
     Raises
     ------
@@ -98,10 +116,33 @@ def retire(trail: Trail, before: date, reason: str) -> dict[str, Any]:
         done = due(view, before)
         if "" in holds(view).values():
             raise Kept(f"All events are under a legal hold: {', '.join(done['holds'])}. Nothing was deleted.")
-    details = {"before": done["before"], "events": done["events"], "day": before.isoformat()}
-    event = Event(type=RETIRED, object="trail", reason=reason, details=details)
-    trail.take_out(event, dict.fromkeys(done["numbers"]))
-    return done
+    numbers = done["numbers"]
+    digest = sha256(" ".join(map(str, numbers)).encode()).hexdigest()
+    details = {"before": done["before"], "day": before.isoformat(), "events": len(numbers), "sha256": digest}
+    return Removal(Event(type=RETIRED, object="trail", reason=reason, details=details), dict.fromkeys(numbers))
+
+
+def retire(trail: Trail, before: date, reason: str, agreed: Event | None = None) -> int:
+    """Delete the bytes of events whose time is over; their hashes stay, so the tree can still be verified.
+
+    Parameters
+    ----------
+    agreed : Event, optional
+        What people have signed, see `act`.
+
+    Returns
+    -------
+    int
+        How many.
+
+    Raises
+    ------
+    Kept
+        As for `retirement`, or if it would not be what people have signed any more.
+    """
+    removal = retirement(trail, before, reason)
+    _remove(trail, removal, agreed)
+    return len(removal.left)
 
 
 def erasable(trail: Trail, event: str, fields: Sequence[str]) -> tuple[Row, list[bytes]]:
@@ -137,13 +178,8 @@ def erasable(trail: Trail, event: str, fields: Sequence[str]) -> tuple[Row, list
     return row, gone
 
 
-def erase(trail: Trail, event: str, fields: Sequence[str], reason: str) -> int:
-    """Erase the reason or details of an event; what it committed to them by stays (GDPR, article 17).
-
-    Returns
-    -------
-    int
-        The event's number.
+def erasure(trail: Trail, event: str, fields: Sequence[str], reason: str) -> Removal:
+    """Return what `erase` does.
 
     Raises
     ------
@@ -155,8 +191,36 @@ def erase(trail: Trail, event: str, fields: Sequence[str], reason: str) -> int:
     parts = entries.parts(row.payload or b"")
     left = [entries.ERASED + entries.digest(part) if part in gone else part for part in parts]
     event_ = Event(type=ERASED, object=str(row.sequence), reason=reason, details={"digests": digests})
-    trail.take_out(event_, {row.sequence: entries.SEPARATOR.join(left)})
-    return row.sequence
+    return Removal(event_, {row.sequence: entries.SEPARATOR.join(left)})
+
+
+def erase(trail: Trail, event: str, fields: Sequence[str], reason: str, agreed: Event | None = None) -> int:
+    """Erase the reason or details of an event; what it committed to them by stays (GDPR, article 17).
+
+    Parameters
+    ----------
+    agreed : Event, optional
+        What people have signed, see `act`.
+
+    Returns
+    -------
+    int
+        The event's number.
+
+    Raises
+    ------
+    Kept, NoSuchEvent
+        As for `erasable`; or if it would not be what people have signed any more.
+    """
+    removal = erasure(trail, event, fields, reason)
+    _remove(trail, removal, agreed)
+    return int(removal.event.object)
+
+
+def _remove(trail: Trail, removal: Removal, agreed: Event | None) -> None:
+    if agreed and agreed.details != removal.event.details:
+        raise Kept("What would go is not what was signed any more: the trail has changed meanwhile. Nothing has gone.")
+    trail.take_out(*removal)
 
 
 def _may_go(view: View, stop: int, objects: Collection[str]) -> list[int]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from lakeward.governance.trail import entries
 from lakeward.governance.trail.diagnose import leads_to_head
 from lakeward.governance.trail.errors import NotProven, StoreDamaged
 from lakeward.governance.trail.findings import Fault, Finding
+from lakeward.governance.trail.keeping import ERASED, RETIRED, first_since, floor
 from lakeward.governance.trail.merkle import Frontier, root
 from lakeward.governance.trail.notes import Checkpoint, Verifier, head
 from lakeward.governance.trail.store import State, Store, View, Wanted
@@ -63,15 +65,26 @@ def keys_of(view: View) -> list[Verifier]:
 
 
 def allowed(view: View) -> Allowed:
-    """Return what the trail says was taken out of it."""
-    retired, erased = 0, set[tuple[int, bytes]]()
-    for row in view.select(Wanted(types=["governance.audit.retired", "governance.audit.erased"])):
+    """Return what the trail says was taken out of it; a deletion before its time allows nothing."""
+    retired, deleted, erased = 0, dict[tuple[int, str], int](), set[tuple[int, bytes]]()
+    for row in view.select(Wanted(types=[RETIRED, ERASED])):
         told = entries.told_by(row)
-        if told and told["type"] == "governance.audit.retired":
-            retired = max(retired, int(told["details"].get("before", 0)))
-        elif told:
+        if told and told["type"] == ERASED:
             erased.update((int(told["object"]), it.encode()) for it in told["details"].get("digests", ()))
-    return Allowed(retired, frozenset(erased))
+        elif told and _in_time(view, told):
+            details = told["details"]
+            retired = max(retired, details["before"])
+            deleted[details["before"], str(details.get("sha256"))] = details["events"]
+    return Allowed(retired, sum(deleted.values()), frozenset(erased))
+
+
+def _in_time(view: View, told: dict[str, Any]) -> bool:
+    """Whether the time of keeping was over for all that an event says was deleted, as far as what is left tells."""
+    try:
+        day, before = date.fromisoformat(told["details"]["day"]), int(told["details"]["before"])
+    except (KeyError, ValueError, TypeError):
+        return False
+    return day <= floor(datetime.fromisoformat(told["recorded"]).date()) and before <= first_since(view, day)
 
 
 def _heads(view: View, state: State, walked: Walked, notes: list[str], trusted: Verifier | None) -> list[Finding]:

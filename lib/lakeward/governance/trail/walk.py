@@ -26,7 +26,10 @@ class Allowed(NamedTuple):
     """What the trail itself says was taken out of it."""
 
     retired: int
-    """Entries before this number have no bytes any more."""
+    """Entries before this number may have no bytes any more."""
+
+    events: int
+    """Of how many the bytes were deleted."""
 
     erased: frozenset[tuple[int, bytes]]
     """Numbers and digests of disclosures that were erased."""
@@ -51,13 +54,14 @@ _RECORDED = 27
 def walk(view: View, allowed: Allowed) -> Walked:
     """Check all entries, up to the first that breaks the chain."""
     frontier, nodes, findings, suspect = Frontier(), view.nodes(), list[Finding](), None
-    previous, last = FIRST, b""
+    previous, last, gone = FIRST, b"", 0
     for block in view.rows():
         leaves = []
         number = frontier.size
         for sequence, leaf, data, payload in block:
             if data is None:
-                if sequence != number or number >= allowed.retired:
+                gone += 1
+                if sequence != number or number >= allowed.retired or gone > allowed.events:
                     return Walked(frontier, [*findings, _missing(number)], True, suspect)
             else:
                 end = b'","sequence":%d}' % number
