@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,18 @@ def test_the_wrong_key_is_told_from_damage(
     assert remove_old(lakehouse.at(200))[0]
     assert len(lakehouse.files("chunks")) < chunks
     assert verify().ok
+
+
+def test_another_manifest_than_the_trail_tells_of_is_not_restored(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    made = create().manifest
+    forged = replace(made, items=[it for it in made.items if "evidence" not in it.path])
+    file = lakehouse.place / "manifests" / made.id
+    file.write_bytes(backup_keys().now.seal_manifest(made.id, forged.text()))
+    with pytest.raises(BackupDamaged, match="not the one that the audit trail tells of"):
+        restore("newest", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+    shutil.rmtree(lakehouse.home)
+    restore("newest", tmp_path / "back")  # a lakehouse that lost its trail has nothing to compare with
 
 
 def test_nothing_is_left_of_a_restore_that_failed(lakehouse: Lakehouse, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from lakeward.governance.backups.errors import BackupDamaged, NoSuchBackup
-from lakeward.governance.backups.known import FAILED
+from lakeward.governance.backups.known import FAILED, known
 from lakeward.governance.backups.manifest import Item, Manifest, is_id
 from lakeward.governance.backups.parallel import each
 from lakeward.governance.backups.sealing import Keyring, Keys, backup_keys, key_of
@@ -55,13 +55,15 @@ def restore(id_: str, to: Path, only: Sequence[str] = ()) -> Manifest:
     NoSuchBackup
         If there is no such backup, or nothing of `only` in it.
     BackupDamaged
-        If a chunk is not as it was written; nothing is restored then.
+        If a chunk is not as it was written, or the manifest not as the audit trail tells; nothing is restored then.
     """
     place, ring = vault(), backup_keys()
     target = to.expanduser().absolute()
     if target.exists():
         raise ConfigurationError(f"{target} exists, and nothing is ever restored over something. Name a new folder.")
     manifest, digest = read(place, ring, id_)
+    if (known().vouched.get(manifest.id) or digest) != digest:
+        raise BackupDamaged(f"The manifest of {manifest.id} is not the one that the audit trail tells of: {place.url}")
     chosen = part(manifest, only)
     details = {"manifest": digest, "files": len(chosen.items), "bytes": chosen.size, "only": list(only)}
     record(Event(type=RESTORED, object=f"backup/{manifest.id}", details={**details, "to": str(target)}))
