@@ -83,6 +83,7 @@ def test_the_policy_is_shown_and_put_in_force(models: Models, run: Run, tmp_path
     stricter = tmp_path / "policy.yml"
     stricter.write_text(POLICY.read_text().replace("approvers: 1", "approvers: 2"))
     assert run("policy", "--file", stricter, "--by", "dan")[0] == 8
+    assert run("policy", "--file", stricter, "--by", "cat")[0] == 10, "another must sign, too"
     assert run("policy", "--file", stricter, "--by", "bob")[1]["policy"]["low"]["approvers"] == 2
     stricter.write_text("high: {}")
     code, told = run("policy", "--file", stricter, "--by", "bob")

@@ -34,6 +34,8 @@ def policy(
 ) -> None:
     """Show the policy of approvals that is in force, or sign another for what is drafted from then on.
 
+    Two people must sign the same file, each by giving this command; each a compliance officer or quality manager.
+
     Example: lakeward models policy --file jobs/approval_policy.yml --by bob
     """
     import yaml

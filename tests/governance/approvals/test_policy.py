@@ -14,7 +14,7 @@ from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.errors import PolicyRefused
 from lakeward.governance.approvals.policy import DEFAULT, Policy, Risk, load
 from lakeward.governance.approvals.requests import Request
-from lakeward.governance.people.errors import NotAllowed
+from lakeward.governance.people.errors import MoreMustSign, NotAllowed
 from lakeward.workspace.events import Event, record
 from recorded import recorded
 
@@ -62,12 +62,27 @@ def _stricter() -> Policy:
     return DEFAULT.model_copy(update={"low": DEFAULT.low.model_copy(update={"approvers": 2})})
 
 
-def test_another_is_put_in_force_by_who_may_and_holds_for_what_is_drafted_then(
+def _change(approvals: Approvals, policy: Policy) -> None:
+    with pytest.raises(MoreMustSign):
+        approvals.change_policy(login("cat"), policy)
+    approvals.change_policy(login("bob"), policy)
+
+
+def _told(policy: Policy) -> None:
+    """Tell of a policy as whoever can write to the trail can."""
+    record(Event(type="governance.policy.changed", object=f"policy/{policy.sha256}", actor="bob"))
+
+
+def test_another_is_put_in_force_by_two_who_may_and_holds_for_what_is_drafted_then(
     approvals: Approvals, models: Models, in_review: Callable[..., Request]
 ) -> None:
     before = in_review(Risk.LOW)
     with pytest.raises(NotAllowed):
         approvals.change_policy(login("dan"), _stricter())
+    for _ in range(2):
+        with pytest.raises(MoreMustSign, match="One more person"):
+            approvals.change_policy(login("cat"), _stricter())
+    assert approvals.policy() == DEFAULT
     approvals.change_policy(login("bob"), _stricter())
     (event,) = recorded("governance.policy.changed")
     assert (event.actor, event.object) == ("bob", f"policy/{_stricter().sha256}")
@@ -81,11 +96,24 @@ def test_one_that_is_only_in_the_store_and_nobody_signed_is_not_believed(approva
     approvals.store.add_policy(_stricter(), "mallory", 0)
     with pytest.raises(PolicyRefused, match="audit trail"):
         approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)
-    record(Event(type="governance.policy.changed", object=f"policy/{_stricter().sha256}", actor="bob"))
-    with pytest.raises(PolicyRefused, match="Nobody who may has signed"):
+    _told(_stricter())
+    with pytest.raises(PolicyRefused, match="2 people have signed"):
         approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)
-    approvals.change_policy(login("bob"), DEFAULT)
+    _change(approvals, DEFAULT)
     approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)
+
+
+def test_one_that_was_in_force_once_comes_back_only_by_signatures_anew(approvals: Approvals, models: Models) -> None:
+    weaker = DEFAULT.model_copy(update={"medium": DEFAULT.low})
+    for policy in (weaker, _stricter()):
+        _change(approvals, policy)
+    for policy in (weaker, DEFAULT):
+        _told(policy)
+        approvals.store.add_policy(policy, "mallory", 0)
+        with pytest.raises(PolicyRefused, match="2 people have signed"):
+            approvals.policy()
+    _change(approvals, weaker)
+    assert approvals.policy() == weaker
 
 
 def test_a_request_under_a_policy_that_nobody_signed_is_not_decided(
@@ -98,5 +126,5 @@ def test_a_request_under_a_policy_that_nobody_signed_is_not_decided(
     record(Event(type=witness.DRAFTED, object=request.object, actor="dan", details=details))
     approvals.withdraw(login("dan"), NAME, request.version, "Another follows")
     approvals.store.add(forged)
-    with pytest.raises(PolicyRefused, match="Nobody who may has signed"):
+    with pytest.raises(PolicyRefused, match="2 people have signed"):
         approvals.approve(login("bob"), NAME, request.version)

@@ -12,13 +12,13 @@ from lakeward.governance.approvals import quorum, versions, witness
 from lakeward.governance.approvals.errors import NotNow, RequestRefused, Voided
 from lakeward.governance.approvals.evidence import Attached, EvidenceStore, Kind
 from lakeward.governance.approvals.machine import OPEN, Act, State, after
-from lakeward.governance.approvals.policy import Policy, Risk
+from lakeward.governance.approvals.policy import Policy, Risk, signed
 from lakeward.governance.approvals.requests import DAY_S, Login, Request
 from lakeward.governance.approvals.store import Done, Store
 from lakeward.governance.approvals.versions import Version
-from lakeward.governance.people.errors import NotAllowed
+from lakeward.governance.people.errors import MoreMustSign, NotAllowed
 from lakeward.governance.people.people import People
-from lakeward.governance.people.roles import Action
+from lakeward.governance.people.roles import MATRIX, Action
 from lakeward.governance.people.signatures import Meaning, sign
 from lakeward.governance.people.store import Person
 from lakeward.workspace.events import Event, record
@@ -62,19 +62,32 @@ class Approvals:
         Raises
         ------
         PolicyRefused
-            If the store has another than the one that was put in force, by who might do it.
+            If the store has another than the one that was put in force, by people who might do it.
         """
-        policy = witness.confirmed(self.store.policy())
+        policy = self.store.policy()
         quorum.confirm(self.people, policy)
         return policy
 
     def change_policy(self, login: Login, policy: Policy) -> None:
-        """Sign a policy, which is in force for what is drafted from now on; what was drafted before keeps its own."""
+        """Sign a policy; with the last signature that it takes it is in force for what is drafted from then on.
+
+        What was drafted before keeps its own. It takes two people, for who sets how many approve could else do alone.
+
+        Raises
+        ------
+        MoreMustSign
+            If another must sign it, too.
+        """
         self.people.allow(self.people.find(login.user), Action.CHANGE_POLICY)
         with self.alone():
-            sign(self.people, policy.signed, Meaning.APPROVAL, *login)
-            details: Any = {"before": self.store.policy().sha256, "policy": policy.model_dump(mode="json")}
-            record(Event(type=witness.CHANGED, object=str(policy.signed), actor=login.user, details=details))
+            before, after = quorum.in_force(self.people)
+            change = signed(policy.sha256, after)
+            sign(self.people, change, Meaning.APPROVAL, *login)
+            if not quorum.enough(self.people, change):
+                roles = " or ".join(sorted(MATRIX[Action.CHANGE_POLICY]))
+                raise MoreMustSign(f"You have signed {change}. One more person, {roles}, must put it in force, too.")
+            details: Any = {"before": before, "policy": policy.model_dump(mode="json")}
+            record(Event(type=witness.CHANGED, object=str(change), actor=login.user, details=details))
             self.store.add_policy(policy, login.user, self.people.now())
 
     def entered(self, who: Login | Person, action: Action) -> Person:
@@ -227,13 +240,13 @@ class Approvals:
             if not known:
                 self._add(request)
             self._unchanged(request)
-            signed = replace(request, emergency=reason)
+            urgent = replace(request, emergency=reason)
             for login in logins:
-                self._sign(signed, Meaning.RESPONSIBILITY, login)
+                self._sign(urgent, Meaning.RESPONSIBILITY, login)
             self._void_approvals(request, users[0])
             due = self.people.now() + asked.review_days * DAY_S
-            self._tell("emergency", signed, users[0], reason, due=due, signers=users)
-            done = self._done(signed, Act.EMERGENCY, state, users[0], reason=reason, signers=users)
+            self._tell("emergency", urgent, users[0], reason, due=due, signers=users)
+            done = self._done(urgent, Act.EMERGENCY, state, users[0], reason=reason, signers=users)
             return self.store.done(request, done, emergency=reason, due=due)
 
     # --- using -------------------------------------------------------------------------------------------------------
@@ -305,8 +318,8 @@ class Approvals:
 
     def _unchanged(self, request: Request) -> Version:
         """Make sure that request and artefact are those that were asked about, and return the version."""
-        witness.confirm(request)
-        quorum.confirm(self.people, request.policy)
+        drafted = witness.confirm(request)
+        quorum.confirm(self.people, request.policy, drafted)
         now = self._read(request.model, request.version)
         if now.digest != request.digest:
             self._void(request, f"its artefact changed from {request.digest[:12]} to {now.digest[:12]}")

@@ -91,14 +91,14 @@ class Policy(_Strict):
         """Its version: SHA-256 of its canonical JSON (RFC 8785)."""
         return hashlib.sha256(rfc8785.dumps(self.model_dump(mode="json"))).hexdigest()
 
-    @property
-    def signed(self) -> Signed:
-        """It, as signatures name it."""
-        return Signed("policy", self.sha256, self.sha256)
-
     def rule(self, risk: Risk) -> Rule:
         """Return what a model of a risk needs."""
         return {Risk.HIGH: self.high, Risk.MEDIUM: self.medium, Risk.LOW: self.low}[risk]
+
+
+def signed(policy: str, after: int | None) -> Signed:
+    """Return what is signed to put a policy in force once: it, and the number of the event that did so to the last."""
+    return Signed.of_json("policy", policy, {"policy": policy, "after": after})
 
 
 _SOME = (Kind.METRICS, Kind.DATA_LINEAGE)

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 
 from lakeward.governance.approvals import witness
 from lakeward.governance.approvals.errors import PolicyRefused
 from lakeward.governance.approvals.machine import State
-from lakeward.governance.approvals.policy import DEFAULT, Policy
+from lakeward.governance.approvals.policy import DEFAULT, Policy, signed
 from lakeward.governance.approvals.requests import Request
 from lakeward.governance.people.people import People
-from lakeward.governance.people.roles import MATRIX, Action, Role
+from lakeward.governance.people.roles import MATRIX, TOGETHER, Action, Role
 from lakeward.governance.people.signatures import Meaning, Signed, signatures
 
 Signers = Mapping[str, frozenset[Role]]
@@ -32,26 +33,42 @@ def signers(people: People, what: Signed, meaning: Meaning) -> Signers:
 
 def approvers(people: People, request: Request) -> Signers:
     """Return who has approved a request as it is now, with the roles that they had for it and have still."""
-    signed = _judges(people, request, Meaning.APPROVAL)
-    now = {user: people.find(user) for user in signed}
-    held = {user: roles & now[user].roles for user, roles in signed.items() if now[user].active}
+    able = _judges(people, request, Meaning.APPROVAL)
+    now = {user: people.find(user) for user in able}
+    held = {user: roles & now[user].roles for user, roles in able.items() if now[user].active}
     return {user: roles for user, roles in held.items() if roles}
 
 
-def confirm(people: People, policy: Policy) -> None:
-    """Make sure that a policy was put in force by somebody who might do it; what was written into a file was not.
+def in_force(people: People, until: float = inf) -> tuple[str, int | None]:
+    """Return the SHA-256 of the policy in force before an event, and the number of the one that put it there.
+
+    An event counts only if enough people have signed the policy for this very place, so that none comes back unsigned.
+    """
+    policy, after = DEFAULT.sha256, None
+    for number, new in witness.changes():
+        if number < until and enough(people, signed(new, after)):
+            policy, after = new, number
+    return policy, after
+
+
+def enough(people: People, change: Signed) -> bool:
+    """Whether a change of policy is signed by as many as it takes, who might each sign it."""
+    found = signers(people, change, Meaning.APPROVAL)
+    return sum(bool(roles & _CHANGE) for roles in found.values()) >= TOGETHER
+
+
+def confirm(people: People, policy: Policy, drafted: float = inf) -> None:
+    """Make sure that a policy is in force, or was when a request was drafted; what was written into a file was not.
 
     Raises
     ------
     PolicyRefused
-        If nobody has signed it who held a role for it then.
+        If it is another, or too few have signed it.
     """
-    if policy == DEFAULT:
-        return
-    found = signers(people, policy.signed, Meaning.APPROVAL)
-    if not any(roles & _CHANGE for roles in found.values()):
+    if policy.sha256 != in_force(people, drafted)[0]:
         raise PolicyRefused(
-            f"Nobody who may has signed the policy {policy.sha256[:12]}: lakeward models policy --file."
+            f"The policy {policy.sha256[:12]} is not the one that the audit trail tells of and {TOGETHER} people have "
+            "signed. Put the right one in force: lakeward models policy --file, or restore the store from a backup."
         )
 
 

@@ -1,15 +1,16 @@
 """What the audit trail tells of policy and requests: it is believed, not a file that anybody may change."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from lakeward.governance.approvals.errors import PolicyRefused, Voided
-from lakeward.governance.approvals.policy import DEFAULT, Policy
+from lakeward.governance.approvals.errors import Voided
 from lakeward.governance.approvals.requests import Request
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.query import query
 from lakeward.governance.trail.sink import trail_here
 
+_POLICY = re.compile(r"policy/([0-9a-f]{64})")
 CHANGED = "governance.policy.changed"
 DRAFTED = "governance.approval.drafted"
 DECIDED = ("governance.approval.approved", "governance.approval.reviewed_after")
@@ -21,21 +22,10 @@ ENDING = (
 """What ends a request; the review after an emergency does, if it decides so."""
 
 
-def confirmed(policy: Policy) -> Policy:
-    """Return the policy that the store has in force, if the trail tells the same.
-
-    Raises
-    ------
-    PolicyRefused
-        If it tells another.
-    """
-    told = _events(CHANGED)
-    if policy.sha256 != (told[-1]["object"].partition("/")[2] if told else DEFAULT.sha256):
-        raise PolicyRefused(
-            "The policy in the store is not the one that the audit trail tells of. "
-            "Put the right one in force: lakeward models policy --file."
-        )
-    return policy
+def changes() -> list[tuple[int, str]]:
+    """Return the events that tell of a policy put in force, oldest first: number, and SHA-256 of the policy."""
+    told = [(it["sequence"], _POLICY.fullmatch(it["object"])) for it in _events(CHANGED) if it["outcome"] == "success"]
+    return [(number, found[1]) for number, found in told if found]
 
 
 def told(request: Request) -> dict[str, Any]:
@@ -49,17 +39,20 @@ def told(request: Request) -> dict[str, Any]:
     }
 
 
-def confirm(request: Request) -> None:
-    """Make sure that a request is about what it was about when it was drafted.
+def confirm(request: Request) -> int:
+    """Make sure that a request is about what it was about when it was drafted, and return that event's number.
 
     Raises
     ------
     Voided
         If the trail tells otherwise, or does not know it.
     """
-    if not any(told(request).items() <= it["details"].items() for it in _events(DRAFTED, object_=request.object)):
+    drafted = _events(DRAFTED, object_=request.object)
+    found = [int(it["sequence"]) for it in drafted if told(request).items() <= it["details"].items()]
+    if not found:
         what = f"The request {request.id} about {request.model} {request.version}"
         raise Voided(f"{what} is not as the audit trail tells that it was drafted. Restore the store from a backup.")
+    return found[0]
 
 
 def decided(request: Request) -> bool:
