@@ -4,22 +4,26 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from approving import NAME, PASSWORD, Clock, Models, evidence, login
+from lakeward.governance.approvals import versions, witness
 from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.errors import EvidenceBroken, NotNow, RequestRefused, StoreBroken, Voided
 from lakeward.governance.approvals.evidence import Kind
 from lakeward.governance.approvals.machine import TABLE, Act, State, after
 from lakeward.governance.approvals.policy import DEFAULT, Risk
 from lakeward.governance.approvals.requests import DAY_S, Login, Request
+from lakeward.governance.approvals.store import Done
 from lakeward.governance.people.errors import NotAllowed, NotLetIn
 from lakeward.governance.people.roles import Role
 from lakeward.workspace.errors import EventNotRecorded
-from lakeward.workspace.events import Event, use_sink
+from lakeward.workspace.events import Event, record, use_sink
 from recorded import recorded
 
 InReview = Callable[..., Request]
@@ -327,6 +331,28 @@ def test_an_emergency_takes_two_and_a_reason_and_is_reviewed_after_the_fact(
     (event,) = recorded("governance.approval.reviewed_after")
     assert (event.details["decision"], event.details["approvers"]) == ("approved", {"bob": ["quality_manager"]})
     assert approvals.permitted(NAME, version).state == "deployed"
+
+
+def test_what_was_signed_in_an_emergency_is_used_for_nothing_else(approvals: Approvals, models: Models) -> None:
+    version = models.add()
+    request = approvals.emergency([login("eve"), login("ann")], NAME, version, Risk.HIGH, "Outage")
+    models.change(version)
+    with pytest.raises(Voided):
+        approvals.permitted(NAME, version)
+    digest = versions.read(NAME, version).digest
+    forged = replace(request, id="forged", digest=digest, state=State.DRAFT)
+    for type_, told in (
+        (witness.DRAFTED, witness.told(forged)),
+        (witness.EMERGENCY, {"sha256": request.signed.sha256}),
+    ):
+        details: Any = {**told, "request": forged.id}
+        record(Event(type=type_, object=forged.object, actor="eve", details=details))
+    approvals.store.add(forged)
+    for then in (request, forged):
+        done = Done(Act.EMERGENCY, State.EMERGENCY, "eve", 0, then.record.decode())
+        approvals.store.done(forged, done, due=request.due)
+    with pytest.raises(Voided, match="is another record"):
+        approvals.permitted(NAME, version)
 
 
 def _with_no_event(type_: str, act: Callable[[], object]) -> None:

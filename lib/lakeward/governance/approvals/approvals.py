@@ -266,7 +266,7 @@ class Approvals:
         request, _ = self._step(model, version, Act.DEPLOY)
         self._unchanged(request)
         self.evidence.check(request.evidence)
-        if fault := quorum.fault(self.people, request):
+        if fault := quorum.fault(self.people, request, self.store.acts(request)):
             self._void(request, f"its approval is not signed as it is now ({fault})")
         self._goes_on(request)
         return request

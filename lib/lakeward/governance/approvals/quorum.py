@@ -1,14 +1,17 @@
 """Who has signed a request, and whether they are enough: asked of signatures and audit trail, never of the store."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from math import inf
 
 from lakeward.governance.approvals import witness
 from lakeward.governance.approvals.errors import PolicyRefused
-from lakeward.governance.approvals.machine import State
+from lakeward.governance.approvals.machine import Act, State
 from lakeward.governance.approvals.policy import DEFAULT, Policy, signed
 from lakeward.governance.approvals.requests import Request
+from lakeward.governance.approvals.store import Done
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import MATRIX, TOGETHER, Action, Role
 from lakeward.governance.people.signatures import Meaning, Signed, signatures
@@ -92,28 +95,43 @@ def lack(request: Request, found: Signers) -> str:
     return ", ".join(told)
 
 
-def fault(people: People, request: Request) -> str:
+def fault(people: People, request: Request, acts: Iterable[Done]) -> str:
     """Tell why a request does not permit the use of a version, whatever its state says; empty if it does.
 
     Who had the role when it was decided has approved, also if they have left since.
+
+    Parameters
+    ----------
+    acts : iterable of Done
+        What was done to it.
     """
     if request.state is State.EMERGENCY:
-        return _fault_in_emergency(people, request)
+        return _fault_in_emergency(people, request, acts)
     if not witness.decided(request):
         return "the audit trail tells of no approval"
     return lack(request, _judges(people, request, Meaning.APPROVAL))
 
 
-def _fault_in_emergency(people: People, request: Request) -> str:
-    """Evidence that was attached since has changed the record, so the one that was signed then is the trail's."""
-    then = witness.emergency(request)
-    if then is None:
+def _fault_in_emergency(people: People, request: Request, acts: Iterable[Done]) -> str:
+    """Evidence that was attached since has changed the record; but for it, what was signed then is what it is now."""
+    told = witness.emergency(request)
+    if told is None:
         return "the audit trail tells of no emergency"
-    found = signers(people, replace(request.signed, sha256=then), Meaning.RESPONSIBILITY)
+    records = [it.record for it in acts if it.act is Act.EMERGENCY]
+    if not any(sha256(it.encode()).hexdigest() == told and _only_grew(it, request) for it in records):
+        return "what was signed in the emergency is another record"
+    found = signers(people, replace(request.signed, sha256=told), Meaning.RESPONSIBILITY)
     judges = {user for user, roles in found.items() if roles & _APPROVE and not request.is_by(user)}
     most = max((len(judges | {user}) for user, roles in found.items() if roles & _PROMOTE), default=0)
     more = request.policy.emergency.signatures - most
     return f"{more} more must sign in an emergency" if more > 0 else ""
+
+
+def _only_grew(record: str, request: Request) -> bool:
+    """Whether a record of a request differs from the one of now by nothing but evidence that was attached since."""
+    then, now = json.loads(record), json.loads(request.record)
+    before, after = then.pop("evidence"), now.pop("evidence")
+    return bool(then == now and all(it in after for it in before))
 
 
 def _judges(people: People, request: Request, meaning: Meaning) -> Signers:
