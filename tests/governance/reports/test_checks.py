@@ -124,6 +124,32 @@ def test_what_is_no_review_is_none_of_an_emergency(world: World, what: str) -> N
     assert world.proof("emergencies_reviewed").result is Result.MET
 
 
+@pytest.mark.parametrize(
+    ("type_", "outcome", "decision"),
+    [
+        ("approved", "refused", "approved"),
+        ("emergency", "refused", ""),
+        ("reviewed_after", "refused", "approved"),
+        ("reviewed_after", "success", "rejected"),
+    ],
+)
+def test_what_was_refused_or_rejected_approves_no_promotion(
+    world: World, type_: str, outcome: str, decision: str
+) -> None:
+    request = {"request": "r-9"}
+    details = {**request, "decision": decision, "due": 1}
+    world.tell(f"governance.approval.{type_}", MODEL, outcome=outcome, details=details)
+    world.tell("training.model.promoted", MODEL, details=request)
+    assert world.proof("promotions_approved").result is Result.NOT_MET
+    assert world.proof("emergencies_reviewed").result is Result.MET, "an emergency that was refused is none"
+
+
+def test_who_was_refused_to_approve_their_own_has_not(world: World) -> None:
+    world.tell("governance.approval.drafted", MODEL, "ann", details={"request": "r-9"})
+    world.tell("governance.approval.approved", MODEL, "ann", outcome="refused", details={"request": "r-9"})
+    assert world.proof("approvers_others").result is Result.MET
+
+
 def test_a_backup_that_failed_while_it_was_made_is_none(world: World) -> None:
     world.clock.at = LONGER.end - timedelta(hours=1)
     world.tell("governance.backup.created", "backup/20261104T230000Z")

@@ -40,10 +40,10 @@ def signatures_by_login(stores: Stores) -> Seen:
 @check("No model version was promoted without an approved request for it, or a recorded emergency.")
 def promotions_approved(stores: Stores) -> Seen:
     """Compare the period's promotions with the approvals before them."""
-    promoted = [it for it in stores.of(PROMOTED, "training.model.rolled_back") if it["outcome"] == "success"]
+    promoted = _done(stores.of(PROMOTED, "training.model.rolled_back"))
     if not promoted:
         return nothing("No model version was promoted in the period.")
-    approved = stores.ever(APPROVED, REVIEWED_AFTER, EMERGENCY)
+    approved = [*_approvals(stores.ever(APPROVED, REVIEWED_AFTER)), *_done(stores.ever(EMERGENCY))]
     without = [it["sequence"] for it in promoted if not any(_approves(one, it) for one in approved)]
     detail = f"{many(len(promoted), 'promotion')}, {len(without)} without an approval"
     return seen(not without, detail, promotions=_numbers(promoted), without=without)
@@ -52,7 +52,7 @@ def promotions_approved(stores: Stores) -> Seen:
 @check("Nobody approved a request that they had drafted, or a model version that they had made.")
 def approvers_others(stores: Stores) -> Seen:
     """Compare who approved with who made each request, and the version that it is about."""
-    approved = stores.of(APPROVED, REVIEWED_AFTER)
+    approved = _approvals(stores.of(APPROVED, REVIEWED_AFTER))
     if not approved:
         return nothing("Nothing was approved in the period.")
     makers = dict[Any, set[str]]()
@@ -66,10 +66,10 @@ def approvers_others(stores: Stores) -> Seen:
 @check("Each model version that was used in an emergency was reviewed afterwards, in time.")
 def emergencies_reviewed(stores: Stores) -> Seen:
     """Look for the review after each emergency of the period and the month before it."""
-    found = stores.since(stores.period.first - _MONTH, EMERGENCY)
+    found = _done(stores.since(stores.period.first - _MONTH, EMERGENCY))
     if not found and not stores.of(APPROVED, PROMOTED):
         return nothing("Nothing was approved or promoted in the period.")
-    reviews = stores.ever(REVIEWED_AFTER)
+    reviews = _done(stores.ever(REVIEWED_AFTER))
     late = [it["sequence"] for it in found if _overdue(it, reviews, stores.now)]
     return seen(not late, f"{many(len(found), 'emergency', 'emergencies')}, {len(late)} not reviewed in time",
                 emergencies=_numbers(found), late=late)  # fmt: skip
@@ -90,6 +90,16 @@ def _right_before(login: Told, event: Told) -> bool:
     passed: timedelta = datetime.fromisoformat(event["recorded"]) - datetime.fromisoformat(login["recorded"])
     before = login["sequence"] < event["sequence"] and timedelta() <= passed <= _AT_ONCE
     return bool(before and login["object"] == event["actor"])
+
+
+def _done(events: list[Told]) -> list[Told]:
+    """Those of what was done, not only tried."""
+    return [event for event in events if event["outcome"] == "success"]
+
+
+def _approvals(events: list[Told]) -> list[Told]:
+    """Those of what was approved; a review after an emergency may have rejected it."""
+    return [it for it in _done(events) if it["type"] == APPROVED or it["details"].get("decision") == "approved"]
 
 
 def _approves(approval: Told, promotion: Told) -> bool:
