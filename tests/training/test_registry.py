@@ -248,6 +248,21 @@ def test_an_emergency_is_in_use_at_once_and_its_review_becomes_due(
     assert (models.champion, registry.drift()) == (three[2], [])
 
 
+def test_what_was_not_reviewed_in_time_does_not_become_the_champion_again(
+    registry: Registry, models: Models, three: list[str], clock: Clock
+) -> None:
+    version = models.add()
+    registry.emergency([login("eve"), login("ann")], NAME, version, Risk.LOW, "Champion fails on the new scanner")
+    models.client.delete_registered_model_alias(NAME, "champion")
+    clock.seconds += 3 * DAY_S + 1
+    with pytest.raises(NotNow, match="overdue"):
+        registry.promote(login("eve"), NAME, version)
+    registry.rollback(login("eve"), NAME, "Not reviewed")
+    with pytest.raises(NotNow, match="overdue"):
+        registry.promote(login("eve"), NAME, version)
+    assert models.champion == three[2]
+
+
 def test_who_registers_a_model_is_its_author(registry: Registry, models: Models) -> None:
     logged = models.log()
     version = registry.register(login("dan"), "lesions", logged)

@@ -204,7 +204,10 @@ class Registry:
 
     def _permitted(self, user: str, model: str, version: str, what: str) -> Request:
         try:
-            return self.approvals.permitted(model, version)
+            request = self.approvals.permitted(model, version)
+            if request.overdue(self.approvals.people.now()):
+                raise NotNow(f"The review after the fact of {model} {version} is overdue. Decide it first.")
+            return request
         except EventNotRecorded:
             raise
         except LakewardError as error:
