@@ -8,7 +8,7 @@ Whoever is killed in between does the same again. An alias that was moved in MLf
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from lakeward.governance.approvals import versions
+from lakeward.governance.approvals import versions, witness
 from lakeward.governance.approvals.approvals import SYSTEM, Approvals
 from lakeward.governance.approvals.errors import NotNow, RequestRefused
 from lakeward.governance.approvals.machine import Act, State
@@ -61,7 +61,7 @@ class Registry:
             source = self._client.get_logged_model(logged)
             details: Any = {"logged_model": logged, "run": source.source_run_id}
             # MLflow alone knows the number that the version will have.
-            record(Event(type="training.model.registered", object=f"model/{model}", actor=person.user, details=details))
+            record(Event(type=witness.REGISTERED, object=f"model/{model}", actor=person.user, details=details))
             if not self._client.search_registered_models(f"name = '{model}'"):
                 self._client.create_registered_model(model)
             # By its folder: MLflow looks its own addresses up in whatever store the environment names.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import rfc8785
 
+from lakeward.governance.approvals import witness
 from lakeward.governance.approvals.errors import RequestRefused
 from lakeward.workspace.tracking import tracking_uri
 
@@ -35,7 +36,7 @@ class Version:
     digest : str
         SHA-256 of the artefact.
     authors : frozenset of str
-        Who trained or registered it, as MLflow knows them.
+        Who trained or registered it, as MLflow and the trail know them.
     """
 
     model: str
@@ -93,8 +94,9 @@ def run_of(client: "MlflowClient", version: "ModelVersion") -> "Run | None":
 
 
 def authors_of(version: "ModelVersion", run: "Run | None") -> frozenset[str]:
-    """Return who trained or registered a version, as far as MLflow knows it."""
+    """Return who trained or registered a version: as MLflow has it, where it can be changed, and as the trail tells."""
     named: list[Any] = [version.user_id, version.tags.get(AUTHOR)]
+    named += witness.registrars(version.name, version.run_id, version.source)
     if run:
         named += [run.info.user_id, run.data.tags.get("mlflow.user"), run.data.tags.get(AUTHOR)]
     return frozenset(filter(None, named))

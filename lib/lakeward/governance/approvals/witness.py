@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from lakeward.governance.approvals.errors import Voided
@@ -15,6 +16,7 @@ CHANGED = "governance.policy.changed"
 DRAFTED = "governance.approval.drafted"
 DECIDED = ("governance.approval.approved", "governance.approval.reviewed_after")
 EMERGENCY = "governance.approval.emergency"
+REGISTERED = "training.model.registered"
 ENDING = (
     *(f"governance.approval.{what}" for what in ("withdrawn", "rejected", "expired", "voided", "reviewed_after")),
     "training.model.retired",
@@ -73,6 +75,20 @@ def emergency(request: Request) -> str | None:
     """Return the SHA-256 of the record that was signed in an emergency, None if none is recorded."""
     found = [it["details"]["sha256"] for it in _events(EMERGENCY, object_=request.object) if _is_of(it, request)]
     return found[-1] if found else None
+
+
+def registrars(model: str, run: str | None, source: str | None) -> set[str]:
+    """Return who has registered a version of a model, by its run or by the logged model in whose folder its files are.
+
+    MLflow's number of the version is not known yet when that is recorded.
+    """
+    found = [it for it in _events(REGISTERED, object_=f"model/{model}") if it["outcome"] == "success"]
+    folders = PurePath(source or "").parts
+    return {
+        it["actor"]
+        for it in found
+        if it["details"].get("logged_model") in folders or it["details"].get("run") == run is not None
+    }
 
 
 def events(model: str) -> list[dict[str, Any]]:
