@@ -195,8 +195,23 @@ def test_a_file_that_mlflow_adds_when_it_loads_a_model_is_no_change(
     approvals: Approvals, models: Models, in_review: InReview
 ) -> None:
     request = in_review(Risk.LOW)
-    (models.files(request.version) / "registered_model_meta").write_text("model_name: nodules")
+    file = models.files(request.version) / "registered_model_meta"
+    file.write_text("model_name: nodules\nmodel_version: 1\n")
     assert approvals.approve(login("bob"), NAME, request.version).state == "approved"
+    file.write_text("model_name: nodules\nmodel_version: 1\nweights: 0.3\n")
+    with pytest.raises(Voided, match="artefact changed"):
+        approvals.permitted(NAME, request.version)
+
+
+def test_a_file_of_that_name_elsewhere_is_part_of_the_artefact(approvals: Approvals, models: Models) -> None:
+    version = models.add()
+    file = models.files(version) / "data" / "registered_model_meta"
+    file.parent.mkdir()
+    digests = set()
+    for told in ("the weights", "other weights", "model_name: nodules\nmodel_version: 1\n"):
+        file.write_text(told)
+        digests.add(versions.read(NAME, version).digest)
+    assert len(digests) == 3
 
 
 @pytest.mark.parametrize(

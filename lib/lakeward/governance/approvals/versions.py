@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import rfc8785
+import yaml
 
 from lakeward.governance.approvals import witness
 from lakeward.governance.approvals.errors import RequestRefused
@@ -24,7 +25,8 @@ AUTHOR = "lakeward.author"
 """Tag of a version: the identity of who registered it."""
 
 _WRITTEN_BY_READERS = "registered_model_meta"
-"""MLflow puts this file beside a model when somebody loads it, so it is no part of the artefact."""
+_TELLS = {"model_name", "model_version"}
+_SHORT = 1000
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,17 @@ def _hashed(folder: Path) -> Iterator[tuple[str, Any]]:
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
             raise RequestRefused(f"The artefact has a link, {path.name}, so what it is can change. Put the file there.")
-        if path.is_file() and path.name != _WRITTEN_BY_READERS:
+        if path.is_file() and not (path == folder / _WRITTEN_BY_READERS and _is_a_readers(path)):
             with path.open("rb") as file:
                 yield path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_a_readers(path: Path) -> bool:
+    """Whether a file is what MLflow puts beside a model when somebody loads it, which is no part of the artefact."""
+    if path.stat().st_size > _SHORT:
+        return False
+    try:
+        told: Any = yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return False
+    return isinstance(told, dict) and told.keys() == _TELLS
