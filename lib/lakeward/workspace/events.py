@@ -82,7 +82,7 @@ def file_sink(event: Event) -> None:
             raise OSError("the line was cut short")
         os.fsync(file.fileno())
     if new:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 _sink: Sink | None = None
@@ -129,7 +129,8 @@ def _ends_whole(descriptor: int) -> bool:
     return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Return once the disk has the names in a folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

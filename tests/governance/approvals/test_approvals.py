@@ -1,5 +1,7 @@
 """From the draft of a request to its decision: who may do what when, and what makes it void."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ from approving import NAME, PASSWORD, Clock, Models, evidence, login
 from lakeward.governance.approvals import versions, witness
 from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.errors import EvidenceBroken, NotNow, RequestRefused, StoreBroken, Voided
-from lakeward.governance.approvals.evidence import Kind
+from lakeward.governance.approvals.evidence import EvidenceStore, Kind
 from lakeward.governance.approvals.machine import TABLE, Act, State, after
 from lakeward.governance.approvals.policy import DEFAULT, Risk
 from lakeward.governance.approvals.requests import DAY_S, Login, Request
@@ -143,6 +145,17 @@ def test_evidence_is_asked_for_at_submission(approvals: Approvals, models: Model
     assert len(list(approvals.evidence.folder.iterdir())) == 1
     with pytest.raises(NotAllowed):
         approvals.attach(Login("root", PASSWORD), NAME, version, Kind.METRICS, tmp_path / "empty")
+
+
+def test_a_full_disk_leaves_nothing_of_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = EvidenceStore(tmp_path / "evidence")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RequestRefused, match="No space left"):
+        store.add(evidence(tmp_path, Kind.METRICS))
+    assert list(store.folder.iterdir()) == []
 
 
 def test_evidence_that_was_changed_or_is_gone_stops_each_decision(approvals: Approvals, in_review: InReview) -> None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lakeward.governance.approvals.errors import EvidenceBroken, RequestRefused
+from lakeward.workspace.events import sync_folder
 
 _BLOCK = 1 << 20
 
@@ -50,21 +51,22 @@ class EvidenceStore:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         digest = hashlib.sha256()
         try:
-            with file.open("rb") as source, tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as copy:
-                while block := source.read(_BLOCK):
-                    digest.update(block)
-                    copy.write(block)
-                copy.flush()
-                os.fsync(copy.fileno())
-                size = copy.tell()
+            with file.open("rb") as source, tempfile.TemporaryDirectory(dir=self.folder) as place:
+                copy = Path(place) / "copy"
+                with copy.open("xb") as out:
+                    while block := source.read(_BLOCK):
+                        digest.update(block)
+                        out.write(block)
+                    out.flush()
+                    os.fsync(out.fileno())
+                    size = out.tell()
+                if size == 0:
+                    raise RequestRefused(f"The evidence {file} is empty.")
+                copy.chmod(0o400)
+                copy.replace(self.path(digest.hexdigest()))
+                sync_folder(self.folder)
         except OSError as error:
             raise RequestRefused(f"The evidence {file} can't be read or copied: {error.strerror}.") from None
-        kept = Path(copy.name)
-        if size == 0:
-            kept.unlink()
-            raise RequestRefused(f"The evidence {file} is empty.")
-        kept.chmod(0o400)
-        kept.replace(self.path(digest.hexdigest()))
         return digest.hexdigest(), size
 
     def path(self, sha256: str) -> Path:
