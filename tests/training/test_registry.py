@@ -278,6 +278,9 @@ def test_who_registers_a_model_is_its_author(registry: Registry, models: Models)
     for name, id_ in (("lesions", "m-0"), ("a/b", logged), ("it's", logged)):
         with pytest.raises(RequestRefused, match="does not register"):
             registry.register(login("dan"), name, id_)
+    with pytest.raises(RequestRefused, match="has spaces"):
+        registry.register(login("dan"), "my lesions", logged)
+    assert "model/my lesions" not in {event.object for event in recorded("training.model.registered")}
 
 
 def _with_no_event(type_: str, act: Callable[[], object]) -> None:

@@ -57,6 +57,7 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         person = self.approvals.entered(who, Action.SUBMIT_MODEL)
+        versions.check_name(model)
         try:
             source = self._client.get_logged_model(logged)
             details: Any = {"logged_model": logged, "run": source.source_run_id}

@@ -1,6 +1,5 @@
 """What people do to requests. Each act is checked, signed where it decides, recorded, and only then done."""
 
-import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +27,6 @@ from lakeward.workspace.settings import settings
 SYSTEM = "lakeward"
 """Who does what nobody does: time passes, something was changed."""
 
-_NAME = re.compile(r"\S+")
 _TOLD = {Act.REVIEW: "review_started", Act.APPROVE: "approved", Act.REJECT: "rejected", Act.EMERGENCY: "emergency"}
 
 
@@ -292,8 +290,7 @@ class Approvals:
         return next((it for it in found if it.state in OPEN), None)
 
     def _new(self, user: str, model: str, version: str, risk: Risk) -> Request:
-        if not _NAME.fullmatch(model):
-            raise RequestRefused(f"A model whose name has spaces can't be signed: {model!r}. Rename it in MLflow.")
+        versions.check_name(model)
         now = self._read(model, version)
         authors = now.authors | {user}
         policy = self.policy()

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ AUTHOR = "lakeward.author"
 """Tag of a version: the identity of who registered it."""
 
 _WRITTEN_BY_READERS = "registered_model_meta"
+_NAME = re.compile(r"\S+")
 _TELLS = {"model_name", "model_version"}
 _SHORT = 1000
 
@@ -58,6 +60,18 @@ def read(model: str, version: str) -> Version:
     client = client_here()
     found = registered(client, model, version)
     return Version(model, str(found.version), digest_of(client, found), authors_of(found, run_of(client, found)))
+
+
+def check_name(model: str) -> None:
+    """Make sure that a model has a name that can be signed.
+
+    Raises
+    ------
+    RequestRefused
+        If it has spaces.
+    """
+    if not _NAME.fullmatch(model):
+        raise RequestRefused(f"A model whose name has spaces can't be signed: {model!r}. Name it otherwise in MLflow.")
 
 
 def client_here() -> "MlflowClient":
