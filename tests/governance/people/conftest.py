@@ -6,6 +6,7 @@ import pytest
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Role
 from lakeward.governance.people.store import Person
+from lakeward.workspace.settings import settings
 
 PASSWORD = "correct horse battery"
 
@@ -28,6 +29,23 @@ def clock() -> Clock:
 @pytest.fixture
 def people(home: Path, clock: Clock) -> People:
     return People(now=clock)
+
+
+@pytest.fixture
+def enter(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Say in which environment this shell is."""
+
+    def enter(environment: str) -> None:
+        monkeypatch.setenv("LAKEWARD_ENVIRONMENT", environment)
+        settings.cache_clear()
+
+    return enter
+
+
+@pytest.fixture
+def production(home: Path, enter: Callable[[str], None]) -> None:
+    """A lakehouse that is begun as production."""
+    enter("prod")
 
 
 @pytest.fixture

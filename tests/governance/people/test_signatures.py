@@ -4,8 +4,10 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyotp
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
@@ -14,12 +16,13 @@ from hypothesis import strategies as st
 from lakeward.governance.people import sealing
 from lakeward.governance.people.errors import NotLetIn, PersonRefused, SignatureInvalid
 from lakeward.governance.people.people import People
+from lakeward.governance.people.register import SIGNED
 from lakeward.governance.people.roles import Role
-from lakeward.governance.people.signatures import Meaning, Signed, by, quorum, sign, signatures, verify
+from lakeward.governance.people.signatures import Meaning, Signed, by, digest, quorum, sign, signatures, verify
 from lakeward.governance.people.store import Person
 from lakeward.governance.trail.notes import Signer, Verifier
 from lakeward.workspace.errors import EventNotRecorded
-from lakeward.workspace.events import use_sink
+from lakeward.workspace.events import Event, record, use_sink
 from lakeward.workspace.settings import settings
 from recorded import recorded
 
@@ -27,6 +30,7 @@ PASSWORD = "correct horse battery"
 OPERATORS = "the operator's own"
 MODEL = Signed("model", "nodules/7", "ab" * 32)
 Join = Callable[..., Person]
+Enter = Callable[[str], None]
 
 
 def test_a_signature_shows_who_when_and_what_it_means(people: People, join: Join) -> None:
@@ -47,12 +51,53 @@ def test_both_components_are_needed_each_time(people: People, join: Join) -> Non
     assert len(signatures(people, MODEL)) == 1
 
 
-def test_in_production_it_takes_a_code(people: People, join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
-    join("ann")
-    monkeypatch.setenv("LAKEWARD_ENVIRONMENT", "prod")
-    settings.cache_clear()
+@pytest.mark.parametrize(("begun", "shell"), [("prod", "prod"), ("prod", "dev"), ("dev", "prod")])
+def test_in_production_it_takes_a_code_whatever_the_signers_shell_says(
+    people: People, request: pytest.FixtureRequest, enter: Enter, begun: str, shell: str
+) -> None:
+    enter(begun)
+    request.getfixturevalue("join")("ann")
+    enter(shell)
     with pytest.raises(NotLetIn, match="one-time code"):
         sign(people, MODEL, Meaning.APPROVAL, "ann", PASSWORD)
+
+
+def test_the_first_people_of_production_confirm_one_another_and_then_sign(
+    production: None, people: People, root: Person, join: Join, clock: "object"
+) -> None:
+    cat, dan = join("cat", Role.COMPLIANCE_OFFICER), join("dan", Role.COMPLIANCE_OFFICER)
+    people.confirm(cat, "dan")
+    people.confirm(dan, "cat")
+    people.confirm(cat, "root")
+    for user, role in (("cat", Role.COMPLIANCE_OFFICER), ("root", Role.ADMINISTRATOR)):
+        codes = pyotp.parse_uri(people.set_up_codes(user, PASSWORD))
+        assert isinstance(codes, pyotp.TOTP)
+        code = codes.at(int(clock.seconds))  # type: ignore[attr-defined]
+        assert sign(people, MODEL, Meaning.APPROVAL, user, PASSWORD, code).roles == {role}
+
+
+def test_in_production_who_was_not_confirmed_signs_for_no_role_with_any_program(
+    production: None, people: People, join: Join
+) -> None:
+    """What an administrator could do alone: add somebody who is nobody, and sign in their name with other software."""
+    cat, dan = join("cat", Role.COMPLIANCE_OFFICER), join("dan", Role.COMPLIANCE_OFFICER)
+    people.set_up_codes("dan", PASSWORD)
+    people.confirm(dan, "cat")
+    for person in (cat, dan):  # one has no codes, the other was not confirmed
+        _sign_by_another_program(people, person)
+    assert [(one.signer, one.roles) for one in signatures(people, MODEL)] == [("cat", set()), ("dan", set())]
+    assert not quorum(people, MODEL, Meaning.APPROVAL, set(Role), 1).reached
+
+
+def _sign_by_another_program(people: People, person: Person) -> None:
+    """Sign with the key alone, and write store and trail as the command does."""
+    assert person.signer
+    at = datetime.fromtimestamp(people.now(), UTC).isoformat()
+    said = ("record model/nodules/7", f"sha256 {MODEL.sha256}", "meaning approval")
+    who = (f"signer {person.user}", f"name {person.name}", f"time {at}")
+    note = person.signer.sign("\n".join(("Lakeward electronic signature, version 1", *said, *who)) + "\n")
+    record(Event(type=SIGNED, object=str(MODEL), actor=person.user, details={"note": digest(note)}))
+    people.store.add_signature(MODEL.kind, MODEL.id, MODEL.sha256, note, lambda: None)
 
 
 def test_a_record_that_changed_is_not_signed_any_more(people: People, join: Join) -> None:

@@ -7,6 +7,7 @@ from lakeward.governance.people import changes
 from lakeward.governance.people.changes import Told
 from lakeward.governance.people.store import Person
 from lakeward.governance.trail.errors import NoSuchEvent
+from lakeward.governance.trail.notes import Verifier
 from lakeward.governance.trail.query import query
 from lakeward.governance.trail.sink import trail_here
 
@@ -46,6 +47,16 @@ def differences(person: Person, known: Mapping[str, Any]) -> dict[str, tuple[Any
     """Return in what a stored person is not as is told: the trail's word, the store's."""
     stored = changes.facts(person).items()
     return {name: (known.get(name), value) for name, value in stored if known.get(name) != value}
+
+
+def environment() -> str:
+    """Return which deployment the trail was begun as; its signed heads name it, so no setting of a shell changes it."""
+    try:
+        with trail_here().view() as view:
+            state = view.state()
+    except NoSuchEvent:
+        return ""
+    return Verifier.parse(state.vkey).name.split("/")[1] if state else ""
 
 
 def events(*types: str, object_: str = "") -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from pydantic import JsonValue
 from lakeward.governance.people import sealing
 from lakeward.governance.people.errors import NotLetIn, PersonRefused, SignatureInvalid
 from lakeward.governance.people.people import People
-from lakeward.governance.people.register import SIGNED, events, told
+from lakeward.governance.people.register import SIGNED, environment, events, told
 from lakeward.governance.people.roles import Role
 from lakeward.governance.people.store import Person
 from lakeward.governance.trail.errors import NotProven
@@ -30,6 +30,7 @@ from lakeward.workspace.settings import settings
 
 _HEAD = "Lakeward electronic signature, version 1"
 _FIELDS = ("record", "sha256", "meaning", "signer", "name", "time")
+_PRODUCTION = "prod"
 _ID = re.compile(r"[^\s/]+/\S+")
 
 
@@ -82,7 +83,7 @@ class Signature:
     time: datetime
     note: str
     roles: frozenset[Role] = frozenset()
-    """Those of the signer when it was signed, as the audit trail tells; none if that was not asked."""
+    """Those of the signer when it was signed, as the audit trail tells; none if that was not asked, or counts not."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def sign(
         If it could not be written to the audit trail; then nothing is signed.
     """
     person = people.let_in(user, password, code)
-    if settings().environment == "prod":
+    if _PRODUCTION in (settings().environment, environment()):
         _check_for_production(person)
     at = datetime.fromtimestamp(people.now(), UTC)
     values = (str(what), what.sha256, meaning.value, user, person.name, at.isoformat())
@@ -197,11 +198,16 @@ def verify(note: str) -> Signature:
 
 
 class Testimony:
-    """What the audit trail tells of signatures: of those on one record, or of all; and of their signers."""
+    """What the audit trail tells of signatures: of those on one record, or of all; and of their signers.
+
+    In a lakehouse that was begun as production, a signature counts for no role unless its signer had one-time codes
+    then and was confirmed, whatever program has made it.
+    """
 
     def __init__(self, record: str = "") -> None:
         self.made = {event["details"].get("note"): event for event in events(SIGNED, object_=record)}
         self._told = told()
+        self._production = environment() == _PRODUCTION
 
     def verify(self, note: str) -> Signature:
         """As the function `verify`."""
@@ -213,7 +219,8 @@ class Testimony:
         facts = next(states, {})
         if facts.get("name") != signature.name or not by(note, Verifier.parse(facts["key"])):
             raise SignatureInvalid(f"The signature on {what} is not by the key that {signer} had then.")
-        return replace(signature, roles=frozenset(map(Role, facts["roles"])))
+        sure = not self._production or (facts["codes"] and facts["confirmed"])
+        return replace(signature, roles=frozenset(map(Role, facts["roles"] if sure else ())))
 
 
 def by(note: str, verifier: Verifier) -> bool:
