@@ -83,6 +83,16 @@ def test_nobody_signs_more_than_they_may(people: People, root: Person, join: Joi
         _counts_for_nothing(people, _signed_by(root.signer, change, "ben", **facts))
 
 
+def test_who_gives_another_way_in_does_not_keep_the_confirmation(people: People, root: Person, join: Join) -> None:
+    cat, dan = join("cat", Role.COMPLIANCE_OFFICER), join("dan", Role.COMPLIANCE_OFFICER)
+    people.confirm(cat, "dan")
+    people.confirm(dan, "cat")
+    assert root.signer
+    puppet = str(Signer("cat", bytes(32)).verifier)
+    _counts_for_nothing(people, _signed_by(root.signer, "reset", "cat", key=puppet))
+    _counts_for_nothing(people, _signed_by(root.signer, "account_changed", "cat", account="0" * 8))
+
+
 def test_whose_access_was_taken_away_changes_nobody(people: People, root: Person, join: Join) -> None:
     max_ = join("max", Role.ADMINISTRATOR)
     join("ann")

@@ -41,7 +41,7 @@ _OWN = {"password_changed", "codes_set_up"}
 """Those that people make themselves; others take somebody with a role."""
 
 _GIVEN = {"added", "reset", "account_changed"}
-"""Those with which somebody gives another a way in."""
+"""Those with which somebody gives another a way in; whose it is must be confirmed afresh."""
 
 TYPES = tuple(f"{_AREA}{change}" for change in _CHANGED)
 """Types of the events that tell a person."""
@@ -130,7 +130,7 @@ def _may(change: str, user: str, by: str, known: Mapping[str, Any], history: His
     if change in _OWN:
         return by == user
     action = Action.CONFIRM_PEOPLE if change == "confirmed" else Action.MANAGE_PEOPLE
-    if change != "confirmed" and "confirmed" in touched and known.get("confirmed") is not None:
+    if change in _GIVEN and known.get("confirmed") is not None:
         return False
     if change == "confirmed" and (known.get("confirmed") != by or refusal_to_confirm(by, user, history)):
         return False
