@@ -89,6 +89,38 @@ def test_in_production_who_was_not_confirmed_signs_for_no_role_with_any_program(
     assert not quorum(people, MODEL, Meaning.APPROVAL, set(Role), 1).reached
 
 
+def test_whose_access_was_taken_away_signs_nothing_with_any_program(people: People, root: Person, join: Join) -> None:
+    ann = join("ann", Role.CLINICAL_REVIEWER)
+    people.set_active(root, "ann", False)
+    _sign_by_another_program(people, ann)
+    with pytest.raises(SignatureInvalid, match="ann's access had been taken away"):
+        signatures(people, MODEL)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda people, root: people.set_active(root, "ann", False),
+        lambda people, root: people.reset(root, "ann", "a second first password"),
+    ],
+)
+def test_who_is_shut_out_while_signing_leaves_no_signature(
+    people: People, root: Person, join: Join, clock: Callable[[], float], change: Callable[[People, Person], None]
+) -> None:
+    join("ann")
+
+    class Overtaken(People):
+        def let_in(self, user: str, password: str, code: str | None = None) -> Person:
+            person = super().let_in(user, password, code)
+            change(people, root)
+            return person
+
+    with pytest.raises(NotLetIn, match="meanwhile"):
+        sign(Overtaken(now=clock), MODEL, Meaning.APPROVAL, "ann", PASSWORD)
+    assert signatures(people, MODEL) == []
+    assert not recorded("governance.signature.made")
+
+
 def _sign_by_another_program(people: People, person: Person) -> None:
     """Sign with the key alone, and write store and trail as the command does."""
     assert person.signer

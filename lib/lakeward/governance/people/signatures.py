@@ -127,7 +127,14 @@ def sign(
         return verify(note)  # a second time within a second
     details: dict[str, JsonValue] = {"meaning": meaning.value, "sha256": what.sha256, "note": digest(note)}
     event = Event(type=SIGNED, object=str(what), actor=user, details=details)
-    people.store.add_signature(what.kind, what.id, what.sha256, note, lambda: record(event))
+
+    def tell() -> None:
+        now = people.find(user)
+        if not now.active or now.vkey != person.vkey:
+            raise NotLetIn(f"{user}'s access or key has changed meanwhile.")
+        record(event)
+
+    people.store.add_signature(what.kind, what.id, what.sha256, note, tell)
     return verify(note)
 
 
@@ -219,6 +226,8 @@ class Testimony:
         facts = next(states, {})
         if facts.get("name") != signature.name or not by(note, Verifier.parse(facts["key"])):
             raise SignatureInvalid(f"The signature on {what} is not by the key that {signer} had then.")
+        if not facts["active"]:
+            raise SignatureInvalid(f"{signer}'s access had been taken away when {what} was signed.")
         sure = not self._production or (facts["codes"] and facts["confirmed"])
         return replace(signature, roles=frozenset(map(Role, facts["roles"] if sure else ())))
 
