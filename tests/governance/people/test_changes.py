@@ -1,12 +1,14 @@
 """A change of a person counts only if somebody has signed it who might make it; what else is written changes nobody."""
 
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lakeward.governance.people import changes, register
-from lakeward.governance.people.errors import NotAllowed
+from lakeward.governance.people.errors import NotAllowed, PersonRefused
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Role
 from lakeward.governance.people.store import Person
@@ -81,6 +83,19 @@ def test_nobody_signs_more_than_they_may(people: People, root: Person, join: Joi
         _counts_for_nothing(people, _signed_by(ann.signer, change, user, **facts))
     for change, facts in (("added", {}), ("confirmed", {"confirmed": "root"}), ("reset", {"confirmed": "root"})):
         _counts_for_nothing(people, _signed_by(root.signer, change, "ben", **facts))
+
+
+def test_nobody_confirms_a_first_key_which_who_gave_it_knows(
+    people: People, root: Person, join: Join, home: Path
+) -> None:
+    cat = join("cat", Role.COMPLIANCE_OFFICER)
+    people.add(root, "ann", "Dr. Ann", [], "a first password")
+    with sqlite3.connect(home / "governance" / "people.sqlite") as store:
+        store.execute("UPDATE people SET must_change = 0 WHERE user = 'ann'")
+    with pytest.raises(PersonRefused, match="must change the first password"):
+        people.confirm(cat, "ann")
+    assert cat.signer
+    _counts_for_nothing(people, _signed_by(cat.signer, "confirmed", "ann", confirmed="cat"))
 
 
 def test_who_gives_another_way_in_does_not_keep_the_confirmation(people: People, root: Person, join: Join) -> None:

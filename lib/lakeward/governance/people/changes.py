@@ -43,6 +43,9 @@ _OWN = {"password_changed", "codes_set_up"}
 _GIVEN = {"added", "reset", "account_changed"}
 """Those with which somebody gives another a way in; whose it is must be confirmed afresh."""
 
+_KEYED = {"added", "reset", "password_changed"}
+"""Those that may bring a key: it is the person's own only if they have made it themselves."""
+
 TYPES = tuple(f"{_AREA}{change}" for change in _CHANGED)
 """Types of the events that tell a person."""
 
@@ -108,7 +111,11 @@ def read(event: Mapping[str, Any], history: History) -> Told | None:
 
 def refusal_to_confirm(by: str, user: str, history: History) -> str:
     """Tell why somebody can't confirm a person; empty if they can."""
-    given = [it.by for it in history.get(user, ()) if it.change in _GIVEN]
+    states = history.get(user, ())
+    given = [it.by for it in states if it.change in _GIVEN]
+    keyed = [it for it in states if it.change in _KEYED][-1:]
+    if any(it.by != user for it in keyed):
+        return f"{user} must change the first password before: lakeward people password {user}."
     if by == user or by in given[-1:]:
         return f"Somebody else must confirm {user}: neither they, nor who gave them their way in."
     ever = [states for states in history.values() if any(it.change == "confirmed" for it in states)]

@@ -190,12 +190,10 @@ class People:
         Raises
         ------
         PersonRefused
-            If it is one's own, or who confirms has given the way in, or was confirmed by nobody; or if the first
-            password was not changed yet.
+            If it is one's own, or who confirms has given the way in, or was confirmed by nobody; or if the trail tells
+            of no change of the first password.
         """
         self.allow(by, Action.CONFIRM_PEOPLE)
-        if self.find(user).must_change:
-            raise PersonRefused(f"{user} must change the first password before: lakeward people password {user}.")
         if refusal := changes.refusal_to_confirm(by.user, user, register.told()):
             raise PersonRefused(refusal)
         self._change("confirmed", user, by, confirmed=by.user)
