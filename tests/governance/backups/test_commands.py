@@ -10,7 +10,10 @@ import pytest
 
 from backed_up import Lakehouse
 from lakeward.cli import main
+from lakeward.governance.trail import keeping
+from lakeward.governance.trail.sink import trail_here
 from lakeward.jobs.bundle.bundle import load
+from lakeward.workspace.events import Event, record
 from lakeward.workspace.notebooks import execute
 from lakeward.workspace.settings import settings
 
@@ -62,6 +65,16 @@ def test_a_backup_from_its_key_to_its_end(
     lakehouse.files("chunks")[0].unlink()
     assert not _told(run, "verify", code=1)["ok"]
     assert "has lost the file" in run("verify")[1]
+
+
+def test_what_was_erased_since_the_backup_is_counted(lakehouse: Lakehouse, run: Run, tmp_path: Path) -> None:
+    event = Event(type="imaging.export.started", object="cohort-b", reason="Ann's", details={"for": "Ann"})
+    record(event)
+    _told(run, "create")
+    keeping.erase(trail_here(), event.id, ["for"], "Request 17")
+    record(Event(type="imaging.patient.withdrawn", object="LW1"))
+    assert _told(run, "restore", "newest", "--to", tmp_path / "back")["erasures_since"] == 2
+    assert "2 erasures were done since" in run("restore", "newest", "--to", tmp_path / "again")[1]
 
 
 def test_with_no_place_it_says_how_to_set_one(lakehouse: Lakehouse, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from lakeward.governance.backups.vault import MANIFESTS, Vault, chunk_path, vaul
 from lakeward.governance.trail.catalogue import Kind
 from lakeward.governance.trail.entries import stamp
 from lakeward.governance.trail.errors import NoSuchEvent
+from lakeward.governance.trail.keeping import ERASED
 from lakeward.governance.trail.sink import trail_here
 from lakeward.governance.trail.store import Wanted
 from lakeward.workspace.errors import ConfigurationError, LakewardError, StorageFull
@@ -249,6 +250,6 @@ def erasures_since(at: datetime) -> int:
     """Return how often something was erased since a time, as the trail tells: all that comes back with a backup."""
     try:
         with trail_here().view() as view:
-            return len(view.select(Wanted(kinds=[Kind.ERASURE], since=stamp(at))))
+            return len(view.select(Wanted(kinds=[Kind.ERASURE], types=[ERASED], since=stamp(at))))
     except NoSuchEvent:
         return 0
