@@ -16,9 +16,12 @@ import rfc8785
 
 from audit_stores import everywhere
 from lakeward.governance.trail import keys
-from lakeward.governance.trail.entries import read
+from lakeward.governance.trail.entries import parts, read, sealed
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven
+from lakeward.governance.trail.keeping import erase
 from lakeward.governance.trail.notes import head
+from lakeward.governance.trail.queue import Queue
+from lakeward.governance.trail.store import Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import keys_of, verify
 from lakeward.workspace.events import Event
@@ -171,6 +174,29 @@ def test_a_queue_that_is_full_is_emptied(trail: Trail, event: Make) -> None:
         trail.append(long)
     assert (trail.folder / "trail.queue").stat().st_size < 1 << 20
     assert len(_all(trail)) == 5
+
+
+def test_what_is_erased_leaves_the_queue_though_others_have_queued_since(
+    trail: Trail, event: Make, clock: Clock
+) -> None:
+    queue = Queue(trail.folder / "trail.queue")
+
+    def meanwhile() -> datetime:
+        queue.put([sealed(event(3))])
+        return clock()
+
+    trail.append(event(1))
+    queue.put([sealed(event(2))])
+    trail.append()
+    with trail.view() as view:
+        gone = view.select(Wanted(object="object-2"))[0].payload
+    assert gone
+    assert gone in (trail.folder / "trail.queue").read_bytes()
+    erase(Trail(clock=meanwhile), "2", ["images", "reason"], "Request 17")
+    assert not any(part in file.read_bytes() for part in parts(gone) for file in trail.folder.iterdir())
+    trail.append(event(4))
+    assert [told["object"] for told in _all(trail)[1:]] == ["object-1", "object-2", "2", "object-3", "object-4"]
+    assert verify(trail.store).findings == []
 
 
 def test_a_queue_that_is_gone_loses_nothing_that_was_acknowledged(trail: Trail, event: Make) -> None:

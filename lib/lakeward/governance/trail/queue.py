@@ -15,7 +15,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 _FULL_BYTES = 8 << 20
-CLEAR_BYTES = 1 << 20
+_CLEAR_BYTES = 1 << 20
 _NUMBER = 20
 
 
@@ -60,14 +60,24 @@ class Queue:
             text = os.pread(file, size - begin, begin)
         return Waiting([event for line in text.splitlines() if (event := _event(line))], Place(generation, base + size))
 
-    def clear(self, done: Place, at_least: int = CLEAR_BYTES) -> None:
-        """Empty the file, if it is larger than so many bytes and nothing waits behind a place."""
+    def clear(self, done: Place) -> None:
+        """Empty the file, if it has grown large and nothing waits behind a place."""
         with self._locked() as file:
             generation, base, size = self._begun(file)
-            if (generation, base + size) == done and size > max(at_least, _HEADER):
+            if (generation, base + size) == done and size > _CLEAR_BYTES:
                 # In this order: a kill in between leaves an empty file, which begins a new life.
                 os.ftruncate(file, 0)
                 os.write(file, _header(generation, done.offset - _HEADER))
+
+    def wipe(self, done: Place) -> None:
+        """Leave nothing of what was queued before a place; what waits behind it stays where it is."""
+        with self._locked() as file, self._path.open("r+b") as whole:
+            generation, base, _ = self._begun(file)
+            if generation == done.generation:
+                whole.seek(_HEADER)
+                whole.write(b"\n" * (done.offset - base - _HEADER))
+                whole.flush()
+                os.fsync(whole.fileno())
 
     @contextmanager
     def _locked(self) -> Iterator[int]:

@@ -204,7 +204,7 @@ class SqliteStore:
             if batch := make(state, waiting.events):
                 self._write(batch, waiting.end)
                 if batch.left:
-                    self._queue.clear(waiting.end, at_least=0)
+                    self._queue.wipe(waiting.end)
                     self.wipe()
 
     @contextmanager
