@@ -130,6 +130,31 @@ def test_a_proof_is_checked_where_there_is_no_trail(
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_between_two_heads_nothing_was_changed_which_is_checked_where_there_is_no_trail(
+    trail: Trail, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads, proof, key = [tmp_path / "4.head", tmp_path / "5.head"], tmp_path / "proof.json", tmp_path / "audit.vkey"
+    for file in heads:
+        file.write_text(_told(run, "verify")["head"])
+        trail.rotate_key()
+    key.write_text(run("keys")[1])
+    run("prove-consistency", heads[0], "--newer", heads[1], "--output", proof)
+    assert run("prove-consistency", heads[1], "--newer", heads[0])[0] == 1
+    assert _told(run, "prove-consistency", heads[1])["older"] == heads[1].read_text()
+    with closing(sqlite3.connect(trail.store.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE entries SET leaf = zeroblob(32) WHERE sequence = 1")
+    code, text = run("prove-consistency", heads[0])
+    assert code == 1
+    assert "rewritten" in text
+    monkeypatch.setenv("LAKEWARD_HOME", str(tmp_path / "elsewhere"))
+    told = _told(run, "check-proof", proof, "--key", key)
+    assert (told["older"], told["newer"]) == (4, 5)
+    whole = json.loads(proof.read_text())
+    for name, value in (("hashes", 2 * whole["hashes"]), ("older", heads[1].read_text()), ("newer", "")):
+        proof.write_text(json.dumps({**whole, name: value}))
+        assert run("check-proof", proof, "--key", key)[0] == 1
+
+
 def test_an_event_is_proven_by_its_id_too(trail: Trail, run: Run) -> None:
     event = _told(run, "query", "--object", "LW1")[0]
     assert _told(run, "prove", event["id"]) == _told(run, "prove", event["sequence"])

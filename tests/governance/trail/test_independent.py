@@ -1,6 +1,5 @@
 """What the trail hands out is verified by another program, in another language, with other people's libraries."""
 
-import base64
 import json
 import subprocess
 from collections.abc import Callable
@@ -9,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit_stores import everywhere
-from lakeward.governance.trail.merkle import consistency
-from lakeward.governance.trail.proofs import prove
+from lakeward.governance.trail.proofs import prove, prove_consistency
 from lakeward.governance.trail.query import export
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import Event
@@ -35,9 +33,8 @@ def folder(trail: Trail, event: Make, tmp_path: Path) -> Path:
         assert state
         for number in (0, 1, 137, 255, 256, state.frontier.size - 1):
             (tmp_path / "out" / "proofs" / f"{number}.json").write_text(json.dumps(prove(view, str(number))))
-        path = consistency(older.frontier.size, state.frontier.size, view.subtree)
-    (tmp_path / "out" / "older").write_text(older.head)
-    (tmp_path / "out" / "consistency").write_text("\n".join(base64.b64encode(it).decode() for it in path))
+        proof = prove_consistency(view, older.head, state.head)
+    (tmp_path / "out" / "consistency.json").write_text(json.dumps(proof))
     return tmp_path / "out"
 
 
@@ -60,7 +57,8 @@ def test_entries_heads_and_proofs_hold_for_another_program(verify: Verify) -> No
         ("checkpoint", "\n300\n", "\n299\n", "signed note"),
         ("proofs/137.json", "object-136", "object-137", "137.json"),
         ("proofs/137.json", "index 137", "index 138", "137.json"),
-        ("older", "\n201\n", "\n200\n", "signed note"),
+        ("consistency.json", r"\n201\n", r"\n200\n", "signed note"),
+        ("consistency.json", '"hashes": ["', '"hashes": ["AAAA', "consistency"),
     ],
 )
 def test_it_refuses_what_was_changed(

@@ -5,14 +5,13 @@
 //	verifier note KEYS NOTE
 //
 // FOLDER is an export (entries.jsonl, checkpoint, keys), to which may be added proofs/*.json, as lakeward audit prove
-// writes them, and an older checkpoint (older) with the proof that it is the beginning (consistency, base64 lines).
+// writes them, and consistency.json, as lakeward audit prove-consistency does.
 // NOTE is an electronic signature, KEYS a file with its signer's public keys: the text that they signed is printed.
 package main
 
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -47,8 +46,8 @@ func main() {
 	for _, file := range files {
 		inclusion(file, keys)
 	}
-	if _, err := os.Stat(filepath.Join(folder, "older")); err == nil {
-		consistency(folder, head, keys)
+	if _, err := os.Stat(filepath.Join(folder, "consistency.json")); err == nil {
+		consistency(read(folder, "consistency.json"), keys)
 	}
 	fmt.Printf("%d entries, %d proofs\n", head.Size, len(files))
 }
@@ -122,18 +121,20 @@ func inclusion(file string, keys note.Verifiers) {
 	must(tlog.CheckRecord(record, int64(head.Size), tlog.Hash(head.Hash), int64(found.Index), tlog.Hash(leaf)), file)
 }
 
-// consistency checks by two implementations that an older tree is the beginning of this one.
-func consistency(folder string, head checkpoint.Checkpoint, keys note.Verifiers) {
-	older := open(read(folder, "older"), keys)
-	var path [][]byte
-	var tree tlog.TreeProof
-	for _, line := range strings.Fields(string(read(folder, "consistency"))) {
-		hash, err := base64.StdEncoding.DecodeString(line)
-		must(err, "consistency")
-		path, tree = append(path, hash), append(tree, tlog.Hash(hash))
+// consistency checks by two implementations that an older tree is the beginning of a newer one.
+func consistency(text []byte, keys note.Verifiers) {
+	var given struct {
+		Older, Newer string
+		Hashes       [][]byte
 	}
-	must(proof.VerifyConsistency(hasher, older.Size, head.Size, path, older.Hash, head.Hash), "consistency")
-	must(tlog.CheckTree(tree, int64(head.Size), tlog.Hash(head.Hash), int64(older.Size), tlog.Hash(older.Hash)), "tree")
+	must(json.Unmarshal(text, &given), "consistency")
+	older, newer := open([]byte(given.Older), keys), open([]byte(given.Newer), keys)
+	var tree tlog.TreeProof
+	for _, hash := range given.Hashes {
+		tree = append(tree, tlog.Hash(hash))
+	}
+	must(proof.VerifyConsistency(hasher, older.Size, newer.Size, given.Hashes, older.Hash, newer.Hash), "consistency")
+	must(tlog.CheckTree(tree, int64(newer.Size), tlog.Hash(newer.Hash), int64(older.Size), tlog.Hash(older.Hash)), "tree")
 }
 
 func read(folder, name string) []byte {

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from lakeward.governance.backups.contents import TRAIL
 from lakeward.governance.backups.delta import rows_of
-from lakeward.governance.backups.known import leads_to
 from lakeward.governance.backups.manifest import Manifest
 from lakeward.governance.backups.trails import trail_in
 from lakeward.governance.trail import anchors
 from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.notes import Checkpoint
+from lakeward.governance.trail.proofs import leads_to
 from lakeward.governance.trail.sink import trail_here
 from lakeward.governance.trail.store import Store
 from lakeward.governance.trail.verify import verify as verify_trail

@@ -6,11 +6,10 @@ from datetime import date
 
 from lakeward.governance.backups.manifest import Link, Manifest, moment
 from lakeward.governance.trail.entries import told_by
-from lakeward.governance.trail.errors import NoSuchEvent, NotProven
-from lakeward.governance.trail.merkle import root
-from lakeward.governance.trail.notes import Checkpoint
+from lakeward.governance.trail.errors import NoSuchEvent
+from lakeward.governance.trail.proofs import leads_to
 from lakeward.governance.trail.sink import trail_here
-from lakeward.governance.trail.store import View, Wanted
+from lakeward.governance.trail.store import Wanted
 
 CREATED, REMOVED, FAILED = "governance.backup.created", "governance.backup.removed", "governance.backup.failed"
 
@@ -69,13 +68,3 @@ def continues(manifest: Manifest) -> bool:
             return leads_to(view, manifest.head)
     except NoSuchEvent:
         return False
-
-
-def leads_to(view: View, head: str) -> bool:
-    """Whether a signed head is one that a trail once had."""
-    state = view.state()
-    try:
-        then, now = Checkpoint.parse(head), Checkpoint.parse(state.head if state else "")
-    except NotProven:
-        return False
-    return then.origin == now.origin and then.size <= now.size and root(then.size, view.subtree) == then.root

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lakeward.governance.trail.notes import Verifier
 
 Which = Annotated[str, typer.Argument(help="An event's number in the log, or its id.", metavar="EVENT")]
+Output = Annotated[Path | None, typer.Option(help="Where to write it; else it is printed.")]
 _Day = typer.Option(formats=["%Y-%m-%d"], help="A day, in UTC; it is included.")
 _MINUTE = timedelta(minutes=1)
 
@@ -121,29 +122,45 @@ def validate_continuity(
 
 def prove(
     event: Which,
-    output: Annotated[Path | None, typer.Option(help="Where to write it; else it is printed.")] = None,
+    output: Output = None,
     json: Json = False,
 ) -> None:
     """Prove that an event is in the log: the event, its place in the tree, the signed head.
 
     Example: lakeward audit prove 42 --output event-42.json
     """
-    from json import dumps
-
     from lakeward.governance.trail.proofs import prove as proof_of
     from lakeward.governance.trail.sink import trail_here
 
     with trail_here().view() as view:
         proof = proof_of(view, event)
-    if output is None:
-        print_json(proof)
-        return
-    output.write_text(dumps(proof, ensure_ascii=False, indent=2), encoding="utf-8")
-    print_either({"output": str(output)}, json, f"Check it anywhere: lakeward audit check-proof {output} --key KEY")
+    _hand_out(proof, output, json)
+
+
+def prove_consistency(
+    older: Annotated[Path, typer.Argument(help="A head that was anchored or exported.", exists=True, dir_okay=False)],
+    newer: Annotated[
+        Path | None, typer.Option(help="A later one; the log's newest if not given.", exists=True, dir_okay=False)
+    ] = None,
+    output: Output = None,
+    json: Json = False,
+) -> None:
+    """Prove that nothing of what a signed head had was changed or removed up to a later one; ends with 1 if it was.
+
+    Example: lakeward audit prove-consistency heads/000000000042.checkpoint --output since-42.json
+    """
+    from lakeward.governance.trail.proofs import prove_consistency as proof_of
+    from lakeward.governance.trail.sink import trail_here
+
+    with trail_here().view() as view:
+        state = view.state()
+        heads = [file.read_text(encoding="utf-8") if file else state.head if state else "" for file in (older, newer)]
+        proof = proof_of(view, *heads)
+    _hand_out(proof, output, json)
 
 
 def check_proof(
-    file: Annotated[Path, typer.Argument(help="What lakeward audit prove wrote.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="What prove or prove-consistency wrote.", exists=True, dir_okay=False)],
     key: Annotated[str, typer.Option(help="The log's public key as you know it, or a file with its keys.")],
     json: Json = False,
 ) -> None:
@@ -151,9 +168,15 @@ def check_proof(
 
     Example: lakeward audit check-proof event-42.json --key audit.vkey
     """
-    from lakeward.governance.trail.proofs import check, load
+    from lakeward.governance.trail.proofs import check, check_heads, load
 
-    event, head = check(load(file.read_text(encoding="utf-8")), *_verifiers(key))
+    proof, verifiers = load(file.read_text(encoding="utf-8")), _verifiers(key)
+    if "older" in proof:
+        older, newer = check_heads(proof, *verifiers)
+        said = f"Proven: the log {newer.origin} of {newer.size} events begins with all of its {older.size} before."
+        print_either({"log": newer.origin, "older": older.size, "newer": newer.size}, json, said)
+        return
+    event, head = check(proof, *verifiers)
     facts = {"event": event, "log": head.origin, "size": head.size}
     if json:
         print_json(facts)
@@ -188,6 +211,16 @@ def keys(json: Json = False) -> None:
     with trail_here().view() as view:
         found = [str(key) for key in keys_of(view)]
     print_either(found, json, "\n".join(found))
+
+
+def _hand_out(proof: dict[str, Any], output: Path | None, json: bool) -> None:
+    from json import dumps
+
+    if output is None:
+        print_json(proof)
+        return
+    output.write_text(dumps(proof, ensure_ascii=False, indent=2), encoding="utf-8")
+    print_either({"output": str(output)}, json, f"Check it anywhere: lakeward audit check-proof {output} --key KEY")
 
 
 def _print_events(events: list[dict[str, Any]], how: Format) -> None:

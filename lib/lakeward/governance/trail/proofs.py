@@ -1,4 +1,7 @@
-"""Proof that one event is in the log, for somebody who has nothing but the log's public key (c2sp.org/tlog-proof)."""
+"""Proofs for somebody who has nothing but the log's public key.
+
+One event is in the log (c2sp.org/tlog-proof); a later head's log begins with all that an earlier head's had.
+"""
 
 import base64
 import json
@@ -7,7 +10,7 @@ from typing import Any
 
 from lakeward.governance.trail import entries
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven
-from lakeward.governance.trail.merkle import check_inclusion, inclusion, leaf_hash
+from lakeward.governance.trail.merkle import check_consistency, check_inclusion, consistency, inclusion, leaf_hash, root
 from lakeward.governance.trail.notes import Checkpoint, Verifier, head
 from lakeward.governance.trail.store import Row, View, Wanted
 
@@ -72,6 +75,52 @@ def check(proof: dict[str, Any], *verifiers: Verifier) -> tuple[dict[str, Any], 
     if not data.startswith(entries.stated(map(entries.digest_of, parts))):
         raise NotProven("The disclosures are not those that the event commits to.")
     return entries.read(data, entries.SEPARATOR.join(parts)), signed
+
+
+def leads_to(view: View, head: str) -> bool:
+    """Whether a signed head is one that a trail once had."""
+    state = view.state()
+    try:
+        then, now = Checkpoint.parse(head), Checkpoint.parse(state.head if state else "")
+    except NotProven:
+        return False
+    return then.origin == now.origin and then.size <= now.size and root(then.size, view.subtree) == then.root
+
+
+def prove_consistency(view: View, older: str, newer: str) -> dict[str, Any]:
+    """Return two signed heads of the log, and the proof that the newer one's tree begins with the older one's.
+
+    Raises
+    ------
+    NotProven
+        If one is no head that the log had, or they are the other way round.
+    """
+    if not (leads_to(view, older) and leads_to(view, newer)):
+        raise NotProven("The log never had one of these heads: it is of another log, or one of the two was rewritten.")
+    sizes = [Checkpoint.parse(it).size for it in (older, newer)]
+    if sizes[0] > sizes[1]:
+        raise NotProven(f"The older head counts {sizes[0]} events, the newer one {sizes[1]}.")
+    hashes = consistency(sizes[0], sizes[1], view.subtree)
+    return {"older": older, "newer": newer, "hashes": [base64.b64encode(it).decode() for it in hashes]}
+
+
+def check_heads(proof: dict[str, Any], *verifiers: Verifier) -> tuple[Checkpoint, Checkpoint]:
+    """Return two heads of one log, of which a proof shows that the second goes on where the first ends.
+
+    Raises
+    ------
+    NotProven
+        If it does not show that.
+    """
+    try:
+        hashes = [base64.b64decode(it, validate=True) for it in proof["hashes"]]
+        older, newer = (head(proof[name], *verifiers) for name in ("older", "newer"))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise NotProven("This is not a proof as lakeward audit prove-consistency writes it.") from None
+    if older.origin != newer.origin:
+        raise NotProven("The heads are of two logs.")
+    check_consistency(older.size, newer.size, hashes, older.root, newer.root)
+    return older, newer
 
 
 def load(text: str) -> dict[str, Any]:
