@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from cut_short import killed
 from lakeward.cli import main
 from lakeward.governance.people.cli import app
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Role
-from lakeward.governance.people.signatures import Meaning, Signed, sign
+from lakeward.governance.people.signatures import Meaning, Signed, sign, signatures
 from lakeward.governance.people.store import Person
 from lakeward.governance.trail import keeping
 from lakeward.governance.trail.sink import trail_here
@@ -144,6 +145,18 @@ def test_the_store_is_put_right_by_what_the_trail_tells(join: Join, run: Run, ho
     assert people.let_in("ann", PASSWORD).roles == {Role.DATA_SCIENTIST}
     (event,) = recorded("governance.user.put_right")
     assert event.details == {"fields": ["active", "name", "roles"]}
+
+
+def test_a_signature_is_put_back_that_a_kill_has_left_in_the_trail_alone(people: People, join: Join, run: Run) -> None:
+    join("ann", Role.CLINICAL_REVIEWER)
+    what = Signed("protocol", "7", "ab" * 32)
+    with killed("governance.signature.made"):
+        sign(people, what, Meaning.APPROVAL, "ann", PASSWORD)
+    assert signatures(people, what) == []
+    assert run("people", "verify")[0] == 1
+    assert run("people", "verify", "--repair")[0] == 0
+    assert [one.signer for one in signatures(people, what)] == ["ann"]
+    assert run("people", "verify", "--repair")[1]["signatures"] == 1
 
 
 def test_what_keeps_the_audit_trail_is_done_by_a_person_with_the_role(join: Join, run: Run) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 import pyotp
 import pytest
 
+from cut_short import killed
 from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
 from lakeward.governance.people.errors import NotAllowed, NotLetIn, PersonRefused, StoreDamaged
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import MATRIX, Action, Role
 from lakeward.governance.people.store import Person
+from lakeward.governance.people.verify import verify
+from lakeward.governance.trail.sink import trail_of
 from lakeward.workspace.errors import EventNotRecorded
 from lakeward.workspace.events import use_sink
 from recorded import recorded
@@ -197,6 +200,53 @@ def test_what_can_not_be_recorded_changes_nobody(people: People, root: Person, j
     finally:
         use_sink(before)
     assert people.let_in("ann", PASSWORD).roles == frozenset()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_kill_while_the_first_person_is_added_shuts_nobody_out(people: People, after: bool) -> None:
+    with killed("governance.user.added", after):
+        people.add(None, "root", "Rita Root", [], PASSWORD)
+    if not after:
+        with pytest.raises(NotLetIn):
+            people.let_in("root", PASSWORD)
+    if people.none_yet():
+        people.add(None, "root", "Rita Root", [], "another good password")
+    root = people.let_in("root", PASSWORD if after else "another good password")
+    with killed("governance.user.added", after):
+        people.add(root, "ann", "Dr. Ann", [], "a first password")
+    if not after:
+        people.add(root, "ann", "Dr. Ann", [], "a first password")
+    people.change_password("ann", "a first password", PASSWORD)
+    assert verify(people).findings == []
+
+
+def test_who_was_never_wholly_added_is_no_administrator(people: People) -> None:
+    with killed("governance.user.added", after=False):
+        people.add(None, "rita", "Rita Root", [], PASSWORD)
+    root = people.add(None, "root", "Rita Root", [], PASSWORD)
+    with pytest.raises(PersonRefused, match="last administrator"):
+        people.set_active(root, "root", False)
+
+
+def test_two_who_add_the_same_person_at_once_add_one(people: People, root: Person) -> None:
+    def add(number: int) -> str:
+        try:
+            return people.add(root, "ann", f"Ann {number}", [], f"first password {number}").name
+        except PersonRefused:
+            return ""
+
+    with ThreadPoolExecutor(4) as pool:
+        (added,) = filter(None, pool.map(add, range(4)))
+    assert people.find("ann").name == added
+    assert verify(people).findings == []
+
+
+def test_a_store_whose_trail_is_elsewhere_takes_no_new_administrator(people: People, join: Join, home: Path) -> None:
+    join("ann")
+    (home / "events").rename(home / "elsewhere")
+    trail_of.cache_clear()
+    with pytest.raises(PersonRefused, match="trail tells nothing"):
+        people.add(None, "eve", "Eve", [], PASSWORD)
 
 
 def test_guesses_are_counted_before_they_are_judged(people: People, join: Join) -> None:

@@ -189,11 +189,13 @@ def verify(
 
     Example: lakeward people verify
     """
+    from lakeward.governance.people.signatures import restore
     from lakeward.governance.people.verify import repair as repair_store
     from lakeward.governance.people.verify import verify as verify_store
 
     if repair:
         repair_store(_people())
+        restore(_people())
     done = verify_store(_people())
     findings = [{"what": it.what, "detail": it.detail} for it in done.findings]
     facts = {"ok": not findings, "people": done.people, "signatures": done.signatures, "findings": findings}

@@ -79,30 +79,35 @@ class People:
             raise PersonRefused("An identity is 2 to 32 small letters, digits, dots, hyphens and underscores.")
         if not name.strip() or "\n" in name:
             raise PersonRefused("A printed name is one line that is not empty.")
-        if self.store.person(user) or register.now(user):
-            raise PersonRefused(f"The identity {user} was given already; it is never given again.")
         digest = sealing.hashed(password)
         sealed, signer = _new_key(user, password)
         vkey = str(signer.verifier)
         person = Person(user, name.strip(), wanted, digest, sealed, vkey, self.now(), must_change=by is not None)
-        self.store.add(person, lambda added: _tell("added", added, by.signer if by else signer))
+
+        def check() -> None:
+            if register.now(user):
+                raise PersonRefused(f"The identity {user} was given already; it is never given again.")
+
+        self.store.add(person, check, lambda added: _tell("added", added, by.signer if by else signer))
         return replace(self.find(user), signer=None if by else signer)
 
     def none_yet(self) -> bool:
-        """Whether nobody was ever added.
+        """Whether nobody was ever added, as the audit trail tells: a row of one whose adding was cut short is nobody.
 
         Raises
         ------
         PersonRefused
-            If the store is empty, but the audit trail tells of people: whoever emptied it becomes no administrator.
+            If the store is empty, but the audit trail tells of people: whoever emptied it becomes no administrator. Or
+            if the store has people, but the trail tells of nobody.
         """
-        if self.store.people():
-            return False
-        if gone := register.told():
+        told, stored = register.told(), self.store.people()
+        if told and not stored:
             raise PersonRefused(
-                f"The audit trail tells of people, {', '.join(gone)}, whom the store lacks. Restore it."
+                f"The audit trail tells of people, {', '.join(told)}, whom the store lacks. Restore it."
             )
-        return True
+        if not told and len(stored) > 1:
+            raise PersonRefused("The store has people of whom the audit trail tells nothing. Restore the trail.")
+        return not told
 
     def let_in(self, user: str, password: str, code: str | None = None) -> Person:
         """Return a person whose identity, password and, where one is set up, one-time code are right.
@@ -257,7 +262,8 @@ class People:
         self.find(user)
 
         def check_and_tell(changed: Person) -> None:
-            others = [one for one in self.store.people() if one.user != user]
+            told = register.told()
+            others = [one for one in self.store.people() if one.user != user and one.user in told]
             if not any(one.active and Role.ADMINISTRATOR in one.roles for one in [changed, *others]):
                 raise PersonRefused(f"{user} is the last administrator. Make somebody else one first.")
             _tell(what, changed, by.signer)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from lakeward.workspace.settings import settings
 
 _HEAD = "Lakeward electronic signature, version 1"
 _FIELDS = ("record", "sha256", "meaning", "signer", "name", "time")
+RESTORED = "governance.signature.restored"
 _PRODUCTION = "prod"
 _ID = re.compile(r"[^\s/]+/\S+")
 
@@ -125,8 +127,8 @@ def sign(
     note = Signer(user, sealing.unseal(person.sealed_key, password, user)).sign(text)
     if note in people.store.notes(what.kind, what.id):
         return verify(note)  # a second time within a second
-    details: dict[str, JsonValue] = {"meaning": meaning.value, "sha256": what.sha256, "note": digest(note)}
-    event = Event(type=SIGNED, object=str(what), actor=user, details=details)
+    told: dict[str, JsonValue] = {"meaning": meaning.value, "sha256": what.sha256, "note": digest(note), "signed": note}
+    event = Event(type=SIGNED, object=str(what), actor=user, details=told)
 
     def tell() -> None:
         now = people.find(user)
@@ -202,6 +204,21 @@ def verify(note: str) -> Signature:
         If it is not the signer's own, or was changed.
     """
     return Testimony(str(read(note).signed)).verify(note)
+
+
+def restore(people: People) -> None:
+    """Write into the store the signatures that only the audit trail has, as a kill within `sign` may leave them."""
+    kept, testimony = set(people.store.all_notes()), Testimony()
+    for event in testimony.made.values():
+        note = str(event["details"].get("signed", ""))
+        if note in kept or digest(note) != event["details"].get("note"):
+            continue
+        try:
+            what = testimony.verify(note).signed
+        except SignatureInvalid:
+            continue  # forged, and found by `people verify` as lacking
+        again = Event(type=RESTORED, object=str(what), details={"note": digest(note)})
+        people.store.add_signature(what.kind, what.id, what.sha256, note, partial(record, again))
 
 
 class Testimony:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lakeward.governance.people.errors import StoreDamaged
+from lakeward.governance.people.errors import PersonRefused, StoreDamaged
 from lakeward.governance.people.roles import Role
 from lakeward.governance.trail.notes import Signer
 from lakeward.workspace.sqlite import Database
@@ -88,10 +88,24 @@ class PeopleStore:
         sql = "SELECT note FROM signatures WHERE kind = ? AND id = ? ORDER BY number"
         return [row["note"] for row in self._database.rows(sql, kind, id)]
 
-    def add(self, person: Person, tell: Callable[[Person], object]) -> None:
-        """Add a person, who is told of before others see them; nothing is added if that fails."""
+    def add(self, person: Person, check: Callable[[], object], tell: Callable[[Person], object]) -> None:
+        """Add a person, and then tell of them: told of first, whom a kill left out here could never be added again.
+
+        Until then the row is nobody's, since the trail knows no such person: the next who is added under the name takes
+        its place.
+
+        Raises
+        ------
+        PersonRefused
+            If another has just added somebody under the name.
+        """
         with self._database.changed() as change:
+            check()
+            change.execute("DELETE FROM people WHERE user = ?", (person.user,))
             _insert(change, "people", _columns(vars(person)))
+        with self._database.changed():
+            if self.person(person.user) != person:
+                raise PersonRefused(f"Another has just added {person.user} too.")
             tell(person)
 
     def change(self, user: str, tell: Callable[[Person], object], **fields: Any) -> None:
