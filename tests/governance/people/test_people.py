@@ -83,6 +83,14 @@ def test_nobody_learns_who_there_is(people: People, join: Join) -> None:
     assert said[0] == said[1]
 
 
+def test_a_password_that_is_typed_in_place_of_the_identity_is_not_recorded(people: People, join: Join) -> None:
+    join("ann")
+    for typed in (PASSWORD, "Ann"):
+        with pytest.raises(NotLetIn):
+            people.let_in(typed, "ann")
+    assert {event.object for event in recorded("governance.login.failed")} == {"(unknown)"}
+
+
 def test_a_password_expires_and_is_not_used_again(people: People, join: Join, clock: "object") -> None:
     join("ann")
     clock.seconds += (PASSWORD_DAYS + 1) * 86_400  # type: ignore[attr-defined]

@@ -18,6 +18,8 @@ _STEP_S = 30
 _WRONG = "Identity, password or code is wrong."
 _LOCKED = f"Too many failures: locked for {LOCKED_S // 60} minutes after the last."
 _NOT_AS_TOLD = "The store does not say of this person what the audit trail says. Run: lakeward people verify"
+_UNKNOWN = "(unknown)"
+"""In place of an identity that is nobody's: what was typed there may be a password, and the trail forgets nothing."""
 
 
 def come_in(
@@ -39,7 +41,9 @@ def come_in(
     """
     person = store.person(user)
     fault = _fault(store, person, now, password, code)
-    if person is None or fault:
+    if person is None:
+        refuse(_UNKNOWN, fault)
+    if fault:
         refuse(user, fault)
     signer = _key_of(person, password)
     if signer is None:
@@ -51,7 +55,7 @@ def come_in(
 
 def refuse(user: str, fault: str) -> NoReturn:
     """Record that somebody was not let in, and raise `NotLetIn`."""
-    record(Event(type="governance.login.failed", object=user[:32], outcome="refused", reason=fault))
+    record(Event(type="governance.login.failed", object=user, outcome="refused", reason=fault))
     raise NotLetIn(fault)
 
 
