@@ -71,6 +71,7 @@ class Issuer:
             "tid": TENANT,
             "oid": ACCOUNT,
             "iat": now,
+            "auth_time": now,
             "nbf": now,
             "exp": now + 3600,
         }

@@ -37,7 +37,10 @@ class Settings(BaseSettings):
     backup_days: int = Field(90, ge=1, description="Days that backups are kept.")
     webhooks: dict[str, HttpUrl] = Field({}, description="Address of each notification destination that jobs name.")
     entra_tenant: str | None = Field(None, description="Tenant id of Entra ID, whose tokens may stand for a login.")
-    entra_audience: str | None = Field(None, description="Client id of the application that the tokens are for.")
+    entra_audience: str | None = Field(
+        None,
+        description="Client id of the application that the tokens are for; switch its optional claim auth_time on.",
+    )
     entra_issuer: str | None = Field(None, description="Issuer of the tokens; Microsoft's for the tenant if not given.")
 
     @field_validator("home", "secrets_dir")

@@ -81,6 +81,7 @@ WRONG: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "of another tenant": ("another tenant", lambda it: it.token(tid="another")),
     "of a program": ("of a program", lambda it: it.token(idtyp="app")),
     "of somebody who came in long ago": ("12 hours ago", lambda it: it.token(auth_time=NOW - 13 * 3600)),
+    "that does not tell when its owner came in": ("lacks a claim; auth_time", lambda it: it.token(auth_time=None)),
     "with no owner": ("lacks a claim", lambda it: it.token(oid=None)),
     "with no end": ("lacks a claim", lambda it: it.token(exp=None)),
     "with no tenant": ("lacks a claim", lambda it: it.token(tid=None)),

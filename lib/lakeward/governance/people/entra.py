@@ -23,9 +23,12 @@ LEEWAY_S = 60
 """By how much the issuer's clock may differ from ours."""
 
 FRESH_S = 12 * 60 * 60
-"""How long ago somebody may have proven who they are; a token may be renewed for months without that."""
+"""How long ago somebody may have proven who they are; a token may be renewed for months without that.
 
-_CLAIMS = ["aud", "exp", "iat", "iss", "nbf", "oid", "tid"]
+Only the claim ``auth_time`` tells; it is optional in Entra ID, so it must be switched on for the application.
+"""
+
+_CLAIMS = ["aud", "auth_time", "exp", "iat", "iss", "nbf", "oid", "tid"]
 _WAIT_S = 10
 _KEYS_S = 60 * 60
 _FAULTS: dict[type[jwt.PyJWTError], str] = {
@@ -33,7 +36,7 @@ _FAULTS: dict[type[jwt.PyJWTError], str] = {
     jwt.ImmatureSignatureError: "it is not valid yet",
     jwt.InvalidAudienceError: "it is for another application",
     jwt.InvalidIssuerError: "it is of another issuer",
-    jwt.MissingRequiredClaimError: "it lacks a claim",
+    jwt.MissingRequiredClaimError: "it lacks a claim; auth_time must be switched on for the application",
     jwt.InvalidAlgorithmError: f"it is not signed with {ALGORITHM}",
     jwt.InvalidSignatureError: "its signature is wrong",
     jwt.PyJWKClientConnectionError: "the issuer's keys can't be had",
@@ -74,7 +77,7 @@ def claims(token: str) -> dict[str, Any]:
         raise TokenRefused("The token is refused: it is of another tenant.")
     if told.get("idtyp") == "app":
         raise TokenRefused("The token is refused: it is of a program, not of a person.")
-    if time.time() - float(told.get("auth_time", told["iat"])) > FRESH_S + LEEWAY_S:
+    if time.time() - float(told["auth_time"]) > FRESH_S + LEEWAY_S:
         raise TokenRefused(f"The token is refused: its owner has come in more than {FRESH_S // 3600} hours ago.")
     return told
 
