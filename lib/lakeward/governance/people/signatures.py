@@ -165,9 +165,7 @@ def signatures_of(people: People, kind: str, id: str) -> list[Signature]:  # noq
     return [testimony.verify(note) for note in notes]
 
 
-def quorum(
-    people: People, what: Signed, meaning: Meaning, roles: Collection[Role], number: int, but: Collection[str] = ()
-) -> Quorum:
+def quorum(people: People, what: Signed, meaning: Meaning, roles: Collection[Role], number: int) -> Quorum:
     """Tell whether enough people have signed a record as it is now: distinct ones, of some roles, with a meaning.
 
     What counts are the roles that a person had when signing: a signature stands though its signer has left since, and a
@@ -179,19 +177,13 @@ def quorum(
         The signer had one of these, or more.
     number : int
         How many people must have signed.
-    but : collection of str
-        Identities whose signatures don't count, for example the author's.
 
     Raises
     ------
     SignatureInvalid
         As for `signatures`.
     """
-    signed = {
-        it.signer: it
-        for it in signatures(people, what)
-        if it.meaning == meaning and it.roles & set(roles) and it.signer not in but
-    }
+    signed = {it.signer: it for it in signatures(people, what) if it.meaning == meaning and it.roles & set(roles)}
     return Quorum(tuple(signed.values()), number)
 
 
