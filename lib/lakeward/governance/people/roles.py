@@ -51,7 +51,11 @@ MATRIX: dict[Action, frozenset[Role]] = {
     Action.KEEP_AUDIT: frozenset({Role.COMPLIANCE_OFFICER}),
     Action.DESTROY_AUDIT: frozenset({Role.COMPLIANCE_OFFICER, Role.QUALITY_MANAGER}),
 }
-"""Nobody has all of it: who manages people approves nothing, and who makes models approves none."""
+"""No role has all of it: the one that manages people approves nothing, and those that make models approve none.
+
+One person may have several roles; the compliance report tells of duties that should be apart, and nobody approves what
+they have made.
+"""
 
 TOGETHER = 2
 """How many people it takes to destroy what others rely on."""
