@@ -10,7 +10,6 @@ from lakeward.workspace.console import By, Json, print_either, print_json, print
 
 if TYPE_CHECKING:
     from lakeward.governance.people.signatures import Signature, Signed
-    from lakeward.governance.trail.notes import Verifier
 
 Record = Annotated[str, typer.Argument(help="What is signed: kind/id.", metavar="RECORD")]
 Content = Annotated[Path | None, typer.Option(help="The record's content.", exists=True, dir_okay=False)]
@@ -71,10 +70,11 @@ def check_signature(
     """
     from lakeward.governance.people.errors import SignatureInvalid
     from lakeward.governance.people.signatures import by, read
+    from lakeward.governance.trail.notes import verifiers_of
 
     text = note.read_text(encoding="utf-8", errors="replace")
     found = read(text)
-    if not any(one.name == found.signer and by(text, one) for one in _verifiers(key)):
+    if not any(one.name == found.signer and by(text, one) for one in verifiers_of(key)):
         raise SignatureInvalid(f"No such key of {found.signer} has made this signature, or it was changed.")
     if (file or sha256) and _signed(str(found.signed), file, sha256) != found.signed:
         raise SignatureInvalid(f"The signature is on another content than this one: on {found.signed.sha256}.")
@@ -103,14 +103,6 @@ def _signed(record: str, file: Path | None, sha256: str) -> "Signed":
     if bool(file) == bool(sha256) or (sha256 and not re.fullmatch("[0-9a-f]{64}", sha256)):
         raise typer.BadParameter("say what the record's content is: either --file, or --sha256 with 64 hex digits.")
     return Signed.of_file(kind, id_, file) if file else Signed(kind, id_, sha256)
-
-
-def _verifiers(key: str) -> "list[Verifier]":
-    from lakeward.governance.trail.notes import Verifier
-
-    file = Path(key)
-    lines = file.read_text(encoding="utf-8").splitlines() if len(key) < 200 and file.is_file() else [key]
-    return [Verifier.parse(line) for line in lines or [""]]
 
 
 def _told(made: "Signature") -> dict[str, Any]:

@@ -6,14 +6,11 @@ import sys
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from lakeward.workspace.console import Json, print_either, print_json, print_records, print_rows
-
-if TYPE_CHECKING:
-    from lakeward.governance.trail.notes import Verifier
 
 Which = Annotated[str, typer.Argument(help="An event's number in the log, or its id.", metavar="EVENT")]
 Output = Annotated[Path | None, typer.Option(help="Where to write it; else it is printed.")]
@@ -68,10 +65,11 @@ def verify(
     Example: lakeward audit verify --key audit.vkey --anchor /mnt/worm/heads
     """
     from lakeward.governance.trail import anchors
+    from lakeward.governance.trail.notes import verifiers_of
     from lakeward.governance.trail.sink import trail_here
 
     given = [head for place in anchor or () for head in anchors.given(place)]
-    done = anchors.verified(trail_here(), given, _verifiers(key)[0] if key else None)
+    done = anchors.verified(trail_here(), given, verifiers_of(key)[0] if key else None)
     findings = [{"fault": it.fault, "event": it.sequence, "detail": it.detail} for it in done.findings]
     facts = {"ok": not findings, "events": done.events, "anchored_heads": done.anchors, "findings": findings}
     if json:
@@ -168,9 +166,10 @@ def check_proof(
 
     Example: lakeward audit check-proof event-42.json --key audit.vkey
     """
+    from lakeward.governance.trail.notes import verifiers_of
     from lakeward.governance.trail.proofs import check, check_heads, load
 
-    proof, verifiers = load(file.read_text(encoding="utf-8")), _verifiers(key)
+    proof, verifiers = load(file.read_text(encoding="utf-8")), verifiers_of(key)
     if "older" in proof:
         older, newer = check_heads(proof, *verifiers)
         said = f"Proven: the log {newer.origin} of {newer.size} events begins with all of its {older.size} before."
@@ -242,14 +241,6 @@ def _cell(value: Any) -> Any:
 
     text = dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
     return f"'{text}" if isinstance(text, str) and text.startswith(("=", "+", "-", "@")) else text
-
-
-def _verifiers(key: str) -> "list[Verifier]":
-    from lakeward.governance.trail.notes import Verifier
-
-    file = Path(key)
-    lines = file.read_text(encoding="utf-8").splitlines() if len(key) < 200 and file.is_file() else [key]
-    return [Verifier.parse(line) for line in lines or [""]]
 
 
 def _date(day: datetime | None) -> date | None:

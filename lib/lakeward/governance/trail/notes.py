@@ -4,6 +4,7 @@ import base64
 import re
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -65,6 +66,19 @@ class Verifier:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+def verifiers_of(key: str) -> list[Verifier]:
+    """Read the public key that somebody gives, or the file with keys, one in each line.
+
+    Raises
+    ------
+    NotProven
+        If one is none.
+    """
+    file = Path(key)
+    lines = file.read_text(encoding="utf-8").splitlines() if len(key) < 200 and file.is_file() else [key]
+    return [Verifier.parse(line) for line in lines or [""]]
 
 
 class Signer:
