@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from lakeward.governance.trail.merkle import Frontier
+from lakeward.governance.trail.merkle import Frontier, top
 
 LEVELS = (8, 16)
 """Levels of the tree whose nodes are stored; those between are computed from at most 256 hashes."""
@@ -71,6 +71,13 @@ class View(Protocol):
 
     def subtree(self, level: int, position: int) -> bytes:
         """Hash of a complete subtree, as `merkle` asks for it."""
+        below = max((it for it in LEVELS if it <= level), default=0)
+        span = level - below
+        start, stop = position << span, (position + 1) << span
+        return top(list(self.row_of_nodes(below, start, stop) if below else self.leaves(start, stop)))
+
+    def row_of_nodes(self, level: int, start: int, stop: int) -> list[bytes]:
+        """Return the hashes of the stored inner nodes of a level from one position to before another."""
 
     def leaves(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the hashes of entries."""

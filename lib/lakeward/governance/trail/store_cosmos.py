@@ -40,8 +40,8 @@ from azure.cosmos import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosHttpResponseError
 
 from lakeward.governance.trail.errors import StoreFailed
-from lakeward.governance.trail.merkle import Frontier, top
-from lakeward.governance.trail.store import ALL, BLOCK, LEVELS, Batch, Make, Row, Sealed, State, Wanted
+from lakeward.governance.trail.merkle import Frontier
+from lakeward.governance.trail.store import ALL, BLOCK, Batch, Make, Row, Sealed, State, View, Wanted
 from lakeward.governance.trail.together import Together
 from lakeward.workspace.errors import Busy
 
@@ -64,7 +64,7 @@ _Stored = tuple[int, bytes, bytes | None, bytes | None]
 _Item = dict[str, Any]
 
 
-class CosmosView:
+class CosmosView(View):
     """The entries up to the end that the log had."""
 
     def __init__(self, container: ContainerProxy, state: State | None) -> None:
@@ -103,18 +103,13 @@ class CosmosView:
         found = self._entries("e.number, e.entry.recorded", where, values, 0, self._size)
         yield from sorted((it["number"], it["recorded"]) for it in found)
 
-    def subtree(self, level: int, position: int) -> bytes:
-        """Hash of a complete subtree, as `merkle` asks for it."""
-        below = max((it for it in LEVELS if it <= level), default=0)
-        span = level - below
-        start, stop = position << span, (position + 1) << span
-        if not below:
-            return top(list(self.leaves(start, stop)))
+    def row_of_nodes(self, level: int, start: int, stop: int) -> list[bytes]:
+        """Return the hashes of the stored inner nodes of a level from one position to before another."""
         where = "n.level = @level AND n.place >= @start AND n.place < @stop"
         sql = f"SELECT n.place, n.hash FROM c JOIN n IN c.nodes WHERE {where}"
-        values = {"level": below, "start": start, "stop": stop}
-        found = {it["place"]: it["hash"] for it in self._asked(sql, start << below, stop << below, values)}
-        return top([_bytes(found[place]) for place in sorted(found)])
+        values = {"level": level, "start": start, "stop": stop}
+        found = {it["place"]: it["hash"] for it in self._asked(sql, start << level, stop << level, values)}
+        return [_bytes(found[place]) for place in sorted(found)]
 
     def leaves(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the hashes of entries."""

@@ -29,8 +29,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from lakeward.governance.trail.errors import NotProven, StoreFailed
-from lakeward.governance.trail.merkle import top
-from lakeward.governance.trail.store import ALL, BLOCK, LEVELS, Batch, Make, Row, Sealed, State, Wanted
+from lakeward.governance.trail.store import ALL, BLOCK, Batch, Make, Row, Sealed, State, View, Wanted
 from lakeward.governance.trail.store_sql import DERIVED, condition, state_of
 from lakeward.governance.trail.together import Together
 from lakeward.workspace.errors import Busy, ConfigurationError
@@ -89,7 +88,7 @@ _Stored = tuple[int, bytes, bytes | None, bytes | None]
 _LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 
 
-class PostgresView:
+class PostgresView(View):
     """What one transaction sees."""
 
     def __init__(self, connection: Connection) -> None:
@@ -118,17 +117,12 @@ class PostgresView:
         sql = f"SELECT sequence, recorded FROM audit.entries WHERE {where} ORDER BY sequence"
         yield from ((number, recorded) for number, recorded in self._streamed(sql, **values))
 
-    def subtree(self, level: int, position: int) -> bytes:
-        """Hash of a complete subtree, as `merkle` asks for it."""
-        below = max((it for it in LEVELS if it <= level), default=0)
-        span = level - below
-        start, stop = position << span, (position + 1) << span
-        if not below:
-            return top(list(self.leaves(start, stop)))
+    def row_of_nodes(self, level: int, start: int, stop: int) -> list[bytes]:
+        """Return the hashes of the stored inner nodes of a level from one position to before another."""
         sql = """SELECT hash FROM audit.nodes
             WHERE level = :level AND position >= :start AND position < :stop ORDER BY position"""
-        found = self._connection.execute(text(sql), {"level": below, "start": start, "stop": stop})
-        return top([hash_ for (hash_,) in found])
+        found = self._connection.execute(text(sql), {"level": level, "start": start, "stop": stop})
+        return [hash_ for (hash_,) in found]
 
     def leaves(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the hashes of entries."""

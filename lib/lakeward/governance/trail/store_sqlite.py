@@ -13,9 +13,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from lakeward.governance.trail.errors import NotProven, StoreDamaged, StoreFailed
-from lakeward.governance.trail.merkle import top
 from lakeward.governance.trail.queue import Place, Queue
-from lakeward.governance.trail.store import ALL, BLOCK, LEVELS, Batch, Make, Row, Sealed, State, Wanted
+from lakeward.governance.trail.store import ALL, BLOCK, Batch, Make, Row, Sealed, State, View, Wanted
 from lakeward.governance.trail.store_sql import DERIVED, condition, state_of
 from lakeward.governance.trail.together import Together
 from lakeward.workspace.errors import Busy
@@ -45,7 +44,7 @@ _UNHARMED = (
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.0002, 0.005
 
 
-class SqliteView:
+class SqliteView(View):
     """What one transaction sees."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -73,15 +72,10 @@ class SqliteView:
         sql = "SELECT sequence, recorded FROM entries WHERE recorded >= ? AND recorded < ? ORDER BY sequence"
         yield from self._connection.execute(sql, (since, until))
 
-    def subtree(self, level: int, position: int) -> bytes:
-        """Hash of a complete subtree, as `merkle` asks for it."""
-        below = max((it for it in LEVELS if it <= level), default=0)
-        span = level - below
-        bounds = position << span, (position + 1) << span
-        if not below:
-            return top(list(self.leaves(*bounds)))
+    def row_of_nodes(self, level: int, start: int, stop: int) -> list[bytes]:
+        """Return the hashes of the stored inner nodes of a level from one position to before another."""
         sql = "SELECT hash FROM nodes WHERE level = ? AND position >= ? AND position < ? ORDER BY position"
-        return top([hash_ for (hash_,) in self._connection.execute(sql, (below, *bounds))])
+        return [hash_ for (hash_,) in self._connection.execute(sql, (level, start, stop))]
 
     def leaves(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the hashes of entries."""
