@@ -7,9 +7,7 @@ from typing import Any
 
 from lakeward.governance.approvals.errors import Voided
 from lakeward.governance.approvals.requests import Request
-from lakeward.governance.trail.errors import NoSuchEvent
-from lakeward.governance.trail.query import query
-from lakeward.governance.trail.sink import trail_here
+from lakeward.governance.people.register import events as _events
 
 _POLICY = re.compile(r"policy/([0-9a-f]{64})")
 CHANGED = "governance.policy.changed"
@@ -101,12 +99,3 @@ def events(model: str) -> list[dict[str, Any]]:
 def _is_of(event: Mapping[str, Any], request: Request) -> bool:
     """Whether an event tells of something that was done to a request, not only tried."""
     return (event["outcome"], event["details"].get("request")) == ("success", request.id)
-
-
-def _events(*types: str, object_: str = "") -> list[dict[str, Any]]:
-    try:
-        with trail_here().view() as view:
-            found = query(view, types=types, object_=object_)
-    except NoSuchEvent:
-        return []
-    return sorted(found, key=lambda event: int(event["sequence"]))
