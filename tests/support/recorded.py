@@ -1,8 +1,10 @@
-"""The events that a lakehouse's trail has."""
+"""The events that a lakehouse's trail has, or can't get."""
+
+from collections.abc import Callable
 
 from lakeward.governance.trail.entries import read
-from lakeward.governance.trail.sink import trail_here
-from lakeward.workspace.events import Event
+from lakeward.governance.trail.sink import trail_here, write
+from lakeward.workspace.events import Event, use_sink
 
 
 def recorded(type_: str = "") -> list[Event]:
@@ -11,3 +13,18 @@ def recorded(type_: str = "") -> list[Event]:
         told = [read(row.data or b"", row.payload or b"") for row in view.select()]
     events = [Event(**{name: it[name] for name in Event.model_fields}) for it in told]
     return [event for event in events if type_ in ("", event.type)]
+
+
+def without_event(type_: str, act: Callable[[], object]) -> None:
+    """Do something while events of a type can't be written."""
+
+    def sink(event: Event) -> None:
+        if event.type == type_:
+            raise OSError("no space left")
+        write(event)
+
+    before = use_sink(sink)
+    try:
+        act()
+    finally:
+        use_sink(before)

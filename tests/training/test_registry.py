@@ -16,8 +16,7 @@ from lakeward.governance.approvals.requests import DAY_S, Request
 from lakeward.governance.people.errors import NotAllowed
 from lakeward.training.registry import Registry
 from lakeward.workspace.errors import EventNotRecorded
-from lakeward.workspace.events import Event, use_sink
-from recorded import recorded
+from recorded import recorded, without_event
 
 
 @pytest.fixture
@@ -184,13 +183,13 @@ def test_what_can_not_be_recorded_moves_nothing(
 ) -> None:
     version = approved()
     with pytest.raises(EventNotRecorded):
-        _with_no_event("training.model.promoted", lambda: registry.promote(login("eve"), NAME, version))
+        without_event("training.model.promoted", lambda: registry.promote(login("eve"), NAME, version))
     assert models.champion is None
     assert registry.drift() == []
     models.client.set_registered_model_alias(NAME, "champion", version)
     for _ in range(2):
         with pytest.raises(EventNotRecorded):
-            _with_no_event("training.model.alias_changed_outside", registry.drift)
+            without_event("training.model.alias_changed_outside", registry.drift)
     assert [it.finding for it in registry.drift()] == ["alias_changed_outside"]
     assert len(recorded("training.model.alias_changed_outside")) == 1
 
@@ -281,19 +280,3 @@ def test_who_registers_a_model_is_its_author(registry: Registry, models: Models)
     with pytest.raises(RequestRefused, match="has spaces"):
         registry.register(login("dan"), "my lesions", logged)
     assert "model/my lesions" not in {event.object for event in recorded("training.model.registered")}
-
-
-def _with_no_event(type_: str, act: Callable[[], object]) -> None:
-    """Do something while events of a type can't be written."""
-    from lakeward.governance.trail.sink import write
-
-    def sink(event: Event) -> None:
-        if event.type == type_:
-            raise OSError("no space left")
-        write(event)
-
-    before = use_sink(sink)
-    try:
-        act()
-    finally:
-        use_sink(before)

@@ -25,8 +25,8 @@ from lakeward.governance.approvals.store import Done
 from lakeward.governance.people.errors import NotAllowed, NotLetIn
 from lakeward.governance.people.roles import Role
 from lakeward.workspace.errors import EventNotRecorded
-from lakeward.workspace.events import Event, record, use_sink
-from recorded import recorded
+from lakeward.workspace.events import Event, record
+from recorded import recorded, without_event
 
 InReview = Callable[..., Request]
 
@@ -278,7 +278,7 @@ def test_a_rejection_that_is_signed_holds_though_its_signer_was_killed_then(
     request = in_review(Risk.LOW)
     reject = partial(approvals.reject, login("ann"), NAME, request.version, "Misses small nodules")
     with pytest.raises(EventNotRecorded):
-        _with_no_event("governance.approval.rejected", reject)
+        without_event("governance.approval.rejected", reject)
     with pytest.raises(NotNow, match="a rejection of it is signed"):
         approvals.approve(login("bob"), NAME, request.version)
     assert reject().state == "rejected"
@@ -328,7 +328,7 @@ def test_a_link_in_an_artefact_is_refused(approvals: Approvals, models: Models, 
 def test_who_was_killed_after_signing_approves_by_trying_again(approvals: Approvals, in_review: InReview) -> None:
     request = in_review(Risk.LOW)
     with pytest.raises(EventNotRecorded):
-        _with_no_event("governance.approval.approved", lambda: approvals.approve(login("bob"), NAME, request.version))
+        without_event("governance.approval.approved", lambda: approvals.approve(login("bob"), NAME, request.version))
     assert _state(approvals, request) is State.IN_REVIEW, "what can't be recorded is not done"
     assert approvals.approve(login("bob"), NAME, request.version).state == "approved"
 
@@ -382,19 +382,3 @@ def test_what_was_signed_in_an_emergency_is_used_for_nothing_else(approvals: App
         approvals.store.done(forged, done, due=request.due)
     with pytest.raises(Voided, match="is another record"):
         approvals.permitted(NAME, version)
-
-
-def _with_no_event(type_: str, act: Callable[[], object]) -> None:
-    """Do something while events of a type can't be written."""
-    from lakeward.governance.trail.sink import write
-
-    def sink(event: Event) -> None:
-        if event.type == type_:
-            raise OSError("no space left")
-        write(event)
-
-    before = use_sink(sink)
-    try:
-        act()
-    finally:
-        use_sink(before)

@@ -1,7 +1,6 @@
 """Places of backups: a folder, and object storage; and the memory that a large file takes."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import s3fs
-from moto.server import ThreadedMotoServer
 
 from backed_up import Lakehouse, numbers
 from lakeward.governance.backups.create import create
@@ -21,28 +19,16 @@ from lakeward.governance.backups.vault import Vault, vault
 from lakeward.governance.backups.verify import verify
 from lakeward.workspace.errors import Busy, ConfigurationError
 from lakeward.workspace.settings import settings
+from object_storage import s3_here
 
 
 @pytest.fixture
 def s3(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3fs.S3FileSystem]:
     """Object storage on this machine, as the place of backups."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
-    server.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "LAKEWARD_BACKUP_TO": "s3://backups/lakehouse",
-    }.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LAKEWARD_BACKUP_TO", "s3://backups/lakehouse")
     settings.cache_clear()
-    s3fs.S3FileSystem.clear_instance_cache()
-    store = s3fs.S3FileSystem(use_listings_cache=False)
-    yield store
-    server.stop()
+    with s3_here(monkeypatch):
+        yield s3fs.S3FileSystem(use_listings_cache=False)
 
 
 def test_object_storage_is_a_place_too(lakehouse: Lakehouse, s3: s3fs.S3FileSystem, tmp_path: Path) -> None:

@@ -1,16 +1,13 @@
 """Heads are locked away in object storage, where nobody can take them back."""
 
-import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.request import urlopen
 
 import boto3
 import pytest
 import s3fs
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from lakeward.governance.trail.anchors import anchor, anchored, missing, places
 from lakeward.governance.trail.errors import StoreFailed
@@ -19,6 +16,7 @@ from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import verify
 from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.events import Event
+from object_storage import s3_here
 
 PLACE = "s3://heads/lakeward"
 
@@ -26,25 +24,11 @@ PLACE = "s3://heads/lakeward"
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """S3 on this machine, with a bucket that has Object Lock and one that has not."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
-    server.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_MAX_ATTEMPTS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    urlopen(f"http://127.0.0.1:{port}/moto-api/reset", data=b"")  # it remembers what the server before it had
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="heads", ObjectLockEnabledForBucket=True)
-    client.create_bucket(Bucket="open")
-    yield client
-    server.stop()
+    with s3_here(monkeypatch):
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="heads", ObjectLockEnabledForBucket=True)
+        client.create_bucket(Bucket="open")
+        yield client
 
 
 def test_a_head_is_locked_for_seven_years(trail: Trail, s3: Any) -> None:
