@@ -13,6 +13,7 @@ from lakeward.governance.approvals.machine import OPEN, Act, State
 from lakeward.governance.approvals.policy import DEFAULT, Policy, Risk
 from lakeward.governance.approvals.requests import Request
 from lakeward.workspace.sqlite import Database
+from lakeward.workspace.sqlite import insert as _insert
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS policies (
@@ -216,8 +217,3 @@ def _policy(text: str) -> Policy:
         return Policy.model_validate_json(text)
     except ValueError:
         raise StoreBroken("A policy in the store was changed. Restore it from a backup.") from None
-
-
-def _insert(change: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
-    marks = ", ".join("?" * len(row))
-    change.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))

@@ -11,6 +11,7 @@ from lakeward.governance.people.errors import PersonRefused, StoreDamaged
 from lakeward.governance.people.roles import Role
 from lakeward.governance.trail.notes import Signer
 from lakeward.workspace.sqlite import Database
+from lakeward.workspace.sqlite import insert as _insert
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS people (
@@ -169,11 +170,6 @@ def _person(row: sqlite3.Row) -> Person:
     except (ValueError, TypeError):
         raise StoreDamaged(f"The store's entry of {row['user']} is damaged. Restore it from a backup.") from None
     return Person(**plain | {"active": bool(row["active"]), "must_change": bool(row["must_change"])})
-
-
-def _insert(change: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
-    marks = ", ".join("?" * len(row))
-    change.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
 
 
 def _update(change: sqlite3.Connection, user: str, columns: Mapping[str, Any]) -> None:
