@@ -19,10 +19,8 @@ another core if there is one.
 """
 
 import argparse
-import json
 import multiprocessing
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -33,6 +31,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from plain_sqlite import ForThreads, Plain, Row, serve
+from telling import tell
 
 from lakeward.governance.trail import entries
 from lakeward.governance.trail.merkle import inclusion
@@ -293,13 +292,7 @@ def main() -> None:
             f"{PROCESSES} processes, one event at a time": many_processes(folder / "eight"),
             "a large trail": large(folder, given.events),
         }
-    if given.json:
-        json.dump(found, sys.stdout, indent=2)
-        return
-    for title, facts in found.items():
-        print(title)
-        for name, value in facts.items():
-            print(f"  {value:>12,}  {name.replace('_', ' ')}")
+    tell(found, given.json)
 
 
 if __name__ == "__main__":

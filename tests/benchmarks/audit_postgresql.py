@@ -11,9 +11,7 @@ but its key, and the same driver. The two take turns, A B A B; the median of the
 """
 
 import argparse
-import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from typing import Any
 from audit import Spent, alike, events, figures, spent
 from plain_sqlite import Row
 from sqlalchemy import URL, create_engine, make_url, text
+from telling import tell
 
 from lakeward.governance.trail.trail import Trail
 
@@ -126,13 +125,7 @@ def main() -> None:
             own = make_url(server.get_uri())
             found = measured(URL.create("postgresql+psycopg", own.username, database=own.database, query=own.query))
             server.cleanup()
-    if given.json:
-        json.dump(found, sys.stdout, indent=2)
-        return
-    for title, facts in found.items():
-        print(title)
-        for name, value in facts.items():
-            print(f"  {value:>12,}  {name.replace('_', ' ')}")
+    tell(found, given.json)
 
 
 if __name__ == "__main__":

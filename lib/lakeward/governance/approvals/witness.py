@@ -85,7 +85,7 @@ def registrars(model: str, run: str | None, source: str | None) -> set[str]:
     return {
         it["actor"]
         for it in found
-        if it["details"].get("logged_model") in folders or it["details"].get("run") == run is not None
+        if it["details"].get("logged_model") in folders or (run is not None and it["details"].get("run") == run)
     }
 
 
