@@ -22,8 +22,8 @@ from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.query import query
 from lakeward.governance.trail.sink import trail_here
 from lakeward.governance.trail.verify import Verification, keys_of
-from lakeward.workspace import lakehouse
 from lakeward.workspace.errors import ConfigurationError
+from lakeward.workspace.rows import select
 from lakeward.workspace.settings import settings
 from lakeward.workspace.tables import Table
 
@@ -180,13 +180,8 @@ class Stores:
     def rows(self, table: str, columns: Sequence[str], where: str = "true") -> list[dict[str, Any]] | None:
         """Return rows of a Delta table, in order; None if nothing has written it."""
         named = Table(name=table, comment="", columns=[], key=[])
-        if not lakehouse.exists(named):
-            return None
         names = ", ".join(columns)
-        found: list[dict[str, Any]] = lakehouse.query(
-            f"SELECT {names} FROM {table} WHERE {where} ORDER BY {names}", named
-        ).to_pylist()
-        return found
+        return select(f"SELECT {names} FROM {table} WHERE {where} ORDER BY {names}", named)
 
     def _query(self, first: date | None, last: date | None, types: tuple[str, ...] = ()) -> list[Told]:
         try:

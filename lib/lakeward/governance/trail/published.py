@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakeward.governance.tables import AUDIT
 from lakeward.workspace import lakehouse
+from lakeward.workspace.rows import select
 from lakeward.workspace.settings import on_databricks
 from lakeward.workspace.spark import session
 from lakeward.workspace.tables import append_records, ensure
@@ -18,11 +19,7 @@ Records = Sequence[Mapping[str, Any]]
 def next_number(log: str) -> int:
     """Return the number of a log's first event that the table lacks."""
     sql = f"SELECT log, max(sequence) + 1 AS next FROM {AUDIT.name} GROUP BY log"
-    if on_databricks():
-        found = [row.asDict() for row in _session().sql(sql).collect()]
-    else:
-        found = lakehouse.query(sql, AUDIT).to_pylist() if lakehouse.exists(AUDIT) else []
-    return next((row["next"] for row in found if row["log"] == log), 0)
+    return next((row["next"] for row in select(sql, AUDIT) or () if row["log"] == log), 0)
 
 
 def add(records: Records) -> None:
