@@ -16,6 +16,7 @@ from lakeward.governance.approvals.requests import DAY_S, Request
 from lakeward.governance.people.errors import NotAllowed
 from lakeward.training.registry import Registry
 from lakeward.workspace.errors import EventNotRecorded
+from lakeward.workspace.events import Event, record
 from recorded import recorded, without_event
 
 
@@ -245,6 +246,13 @@ def test_an_emergency_is_in_use_at_once_and_its_review_becomes_due(
     assert [it.finding for it in registry.drift()] == ["not_as_approved"]
     registry.rollback(login("eve"), NAME, "Rejected after the fact")
     assert (models.champion, registry.drift()) == (three[2], [])
+
+
+def test_a_policy_that_somebody_only_told_the_trail_of_is_found(registry: Registry) -> None:
+    weaker = DEFAULT.model_copy(update={"high": DEFAULT.low})
+    record(Event(type="governance.policy.changed", object=f"policy/{weaker.sha256}", actor="ann"))
+    (found,) = registry.drift()
+    assert (found.finding, weaker.sha256[:12] in found.detail) == ("policy_not_signed", True)
 
 
 def test_what_was_not_reviewed_in_time_does_not_become_the_champion_again(

@@ -283,7 +283,7 @@ def history(model: Model, json: Json = False) -> None:
 
 @app.command()
 def check(json: Json = False) -> None:
-    """Check that the champions are those that were approved; ends with 1 if one is not, or a review is overdue.
+    """Check that the champions are those that were approved, in time, under a policy that was signed; else ends with 1.
 
     Example: lakeward models check
     """

@@ -8,7 +8,7 @@ Whoever is killed in between does the same again. An alias that was moved in MLf
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from lakeward.governance.approvals import versions, witness
+from lakeward.governance.approvals import quorum, versions, witness
 from lakeward.governance.approvals.approvals import SYSTEM, Approvals
 from lakeward.governance.approvals.errors import NotNow, RequestRefused
 from lakeward.governance.approvals.machine import Act, State
@@ -156,10 +156,11 @@ class Registry:
         """Find aliases that were moved in MLflow itself, and champions that are no more what was approved.
 
         What is found is recorded once, and stays a finding until it is put right. Requests whose time is over expire.
+        A policy that too few have signed is not in force; that somebody told the trail so is a finding for good.
         """
         self.approvals.expire()
         with self.approvals.alone():
-            return [*self._moved_outside(), *self._unfit(), *self._overdue()]
+            return [*self._moved_outside(), *self._unfit(), *self._overdue(), *self._forged()]
 
     def _moved_outside(self) -> Iterator[Finding]:
         aliases = self.champions()
@@ -200,6 +201,11 @@ class Registry:
             if request.state is State.EMERGENCY and request.overdue(self.approvals.people.now()):
                 detail = "The review after the fact is overdue."
                 yield Finding(request.model, request.version, "review_overdue", detail)
+
+    def _forged(self) -> Iterator[Finding]:
+        for number, policy in quorum.forged(self.approvals.people):
+            detail = f"Event {number} tells of the policy {policy[:12]}, which too few have signed: it is not in force."
+            yield Finding("", "", "policy_not_signed", detail)
 
     # --- what all of them need ---------------------------------------------------------------------------------------
 

@@ -295,6 +295,17 @@ def test_a_review_that_takes_too_long_expires(approvals: Approvals, in_review: I
     assert approvals.expire() == []
 
 
+@pytest.mark.parametrize("due", ["due + 864000", "NULL"])
+def test_no_time_is_gained_by_writing_into_the_store(
+    approvals: Approvals, in_review: InReview, home: Path, clock: Clock, due: str
+) -> None:
+    request = in_review(Risk.LOW)
+    clock.seconds += 3 * DAY_S + 1
+    _forge(home, f"UPDATE requests SET due = {due}")
+    with pytest.raises(Voided, match="not as the audit trail tells that it was submitted"):
+        approvals.approve(login("bob"), NAME, request.version)
+
+
 def test_one_who_rejects_is_enough_and_a_new_request_can_follow(approvals: Approvals, in_review: InReview) -> None:
     request = in_review(Risk.HIGH)
     approvals.approve(login("bob"), NAME, request.version)
@@ -372,7 +383,7 @@ def test_what_was_signed_in_an_emergency_is_used_for_nothing_else(approvals: App
     forged = replace(request, id="forged", digest=digest, state=State.DRAFT)
     for type_, told in (
         (witness.DRAFTED, witness.told(forged)),
-        (witness.EMERGENCY, {"sha256": request.signed.sha256}),
+        (witness.EMERGENCY, {"sha256": request.signed.sha256, "due": request.due}),
     ):
         details: Any = {**told, "request": forged.id}
         record(Event(type=type_, object=forged.object, actor="eve", details=details))

@@ -122,8 +122,9 @@ def test_a_request_under_a_policy_that_nobody_signed_is_not_decided(
     request = in_review(Risk.MEDIUM)
     weaker = DEFAULT.model_copy(update={"medium": DEFAULT.low})
     forged = replace(request, id="forged", policy=weaker)
-    details: Any = witness.told(forged)
-    record(Event(type=witness.DRAFTED, object=request.object, actor="dan", details=details))
+    for type_ in (witness.DRAFTED, "governance.approval.submitted"):
+        details: Any = witness.told(forged) | {"due": None}
+        record(Event(type=type_, object=request.object, actor="dan", details=details))
     approvals.withdraw(login("dan"), NAME, request.version, "Another follows")
     approvals.store.add(forged)
     with pytest.raises(PolicyRefused, match="2 people have signed"):

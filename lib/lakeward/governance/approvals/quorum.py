@@ -1,7 +1,7 @@
 """Who has signed a request, and whether they are enough: asked of signatures and audit trail, never of the store."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from math import inf
@@ -48,10 +48,24 @@ def in_force(people: People, until: float = inf) -> tuple[str, int | None]:
     An event counts only if enough people have signed the policy for this very place, so that none comes back unsigned.
     """
     policy, after = DEFAULT.sha256, None
-    for number, new in witness.changes():
-        if number < until and enough(people, signed(new, after)):
+    for number, new, counts in _policies(people):
+        if counts and number < until:
             policy, after = new, number
     return policy, after
+
+
+def forged(people: People) -> list[tuple[int, str]]:
+    """Return the events that tell of a policy which too few have signed: number, and SHA-256 of the policy."""
+    return [(number, new) for number, new, counts in _policies(people) if not counts]
+
+
+def _policies(people: People) -> Iterator[tuple[int, str, bool]]:
+    """Yield each policy that an event tells was put in force: the event's number, SHA-256, and whether it was."""
+    after: int | None = None
+    for number, new in witness.changes():
+        counts = enough(people, signed(new, after))
+        after = number if counts else after
+        yield number, new, counts
 
 
 def enough(people: People, change: Signed) -> bool:

@@ -92,15 +92,18 @@ class Request:
         """Evidence that the policy asks for and that is not attached."""
         return sorted(set(self.rule.evidence) - {it.kind for it in self.evidence})
 
+    @property
+    def waits(self) -> bool:
+        """Whether it must be decided in time."""
+        return self.state in (State.SUBMITTED, State.IN_REVIEW, State.EMERGENCY)
+
     def state_at(self, now: int) -> State:
         """Return its state, which is expired as soon as its time is over, also if nobody has noticed yet."""
-        waits = self.state in (State.SUBMITTED, State.IN_REVIEW)
-        return State.EXPIRED if waits and self.overdue(now) else self.state
+        return State.EXPIRED if self.state is not State.EMERGENCY and self.overdue(now) else self.state
 
     def overdue(self, now: int) -> bool:
         """Whether it should have been decided by now, and was not."""
-        waits = self.state in (State.SUBMITTED, State.IN_REVIEW, State.EMERGENCY)
-        return waits and self.due is not None and now > self.due
+        return self.waits and self.due is not None and now > self.due
 
 
 def _plain(name: str) -> str:

@@ -14,6 +14,9 @@ CHANGED = "governance.policy.changed"
 DRAFTED = "governance.approval.drafted"
 DECIDED = ("governance.approval.approved", "governance.approval.reviewed_after")
 EMERGENCY = "governance.approval.emergency"
+TIMED = ("governance.approval.submitted", EMERGENCY)
+"""What sets a time by which a request must be decided."""
+
 REGISTERED = "training.model.registered"
 ENDING = (
     *(f"governance.approval.{what}" for what in ("withdrawn", "rejected", "expired", "voided", "reviewed_after")),
@@ -45,13 +48,15 @@ def confirm(request: Request) -> int:
     Raises
     ------
     Voided
-        If the trail tells otherwise, or does not know it.
+        If the trail tells otherwise, of when it must be decided, too, or does not know it.
     """
     drafted = _events(DRAFTED, object_=request.object)
     found = [int(it["sequence"]) for it in drafted if told(request).items() <= it["details"].items()]
-    if not found:
+    timed = [it["details"].get("due") for it in _events(*TIMED, object_=request.object) if _is_of(it, request)]
+    if not found or (request.waits and request.due not in timed):
         what = f"The request {request.id} about {request.model} {request.version}"
-        raise Voided(f"{what} is not as the audit trail tells that it was drafted. Restore the store from a backup.")
+        when = "submitted" if found else "drafted"
+        raise Voided(f"{what} is not as the audit trail tells that it was {when}. Restore the store from a backup.")
     return found[0]
 
 
