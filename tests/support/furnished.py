@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyotp
 from deltalake import write_deltalake
 
+from lakeward.governance.people.lockouts import LOCKED, PASSED_ON
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Role
 from lakeward.governance.people.signatures import Meaning, Signed, sign
@@ -117,3 +118,7 @@ def _live(world: World, midnight: datetime) -> None:
     due = int((midnight + timedelta(days=9)).timestamp())
     world.tell("governance.approval.emergency", MODEL, "ann", details={"request": "r-e", "due": due})
     world.tell("governance.approval.reviewed_after", MODEL, "ben", details={"request": "r-e"})
+    world.tell(LOCKED, "ben")
+    with world.trail.view() as view:
+        until = len(view.select()) - 1
+    world.tell(PASSED_ON, "lockouts", "scheduler", details={"until": until, "count": 1})

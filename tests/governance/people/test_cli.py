@@ -259,3 +259,14 @@ def test_every_command_has_an_example_and_speaks_json() -> None:
         assert command.callback
         assert "Example: lakeward people" in (command.callback.__doc__ or "")
         assert "json" in command.callback.__annotations__
+
+
+def test_each_lock_out_is_passed_on_once(home: Path, run: Run) -> None:
+    run("people", "add", "root", "--name", "Rita Root")
+    assert run("people", "lockouts", "--new") == (0, [])
+    for _ in range(5):
+        assert run("people", "add", "ann", "--name", "Ann Lee", "--by", "root", said=("swordfish", PASSWORD))[0] != 0
+    code, (new,) = run("people", "lockouts", "--new")
+    assert (code, new["user"]) == (1, "root")
+    assert run("people", "lockouts", "--new") == (0, [])
+    assert run("people", "lockouts") == (0, [new])

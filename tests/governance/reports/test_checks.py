@@ -82,6 +82,7 @@ BROKEN = {
     "passwords_hashed": Broken(_people("UPDATE people SET password = 'swordfish' WHERE user = 'ann'")),
     "second_factor": Broken(lambda world: world.people.reset(_root(world), "ann", PASSWORD[::-1])),
     "lockout_works": Broken(_told("governance.login.failed", "ann", outcome="refused", reason=WRONG, times=6)),
+    "lockouts_passed_on": Broken(_told("governance.user.locked", "ben"), now=NOW + timedelta(hours=2)),
     "signatures_valid": Broken(_people("DELETE FROM signatures WHERE number = 1")),
     "signatures_by_login": Broken(_told("governance.signature.made", "approval/r-9")),
     "promotions_approved": Broken(_told("training.model.promoted", MODEL, details={"request": "r-77"})),
@@ -214,7 +215,7 @@ def test_a_real_lock_out_is_one(world: World) -> None:
         with pytest.raises(Exception, match=r"wrong|locked"):
             world.people.let_in("ann", "not the password", world.code("ann"))
     proof = world.proof("lockout_works")
-    assert (proof.result, proof.detail) == (Result.MET, "7 failed logins, 1 lock, 0 that should have been and were not")
+    assert (proof.result, proof.detail) == (Result.MET, "7 failed logins, 3 locks, 0 that should have been and were not")
 
 
 @pytest.mark.usefixtures("home")

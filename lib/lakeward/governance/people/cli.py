@@ -177,6 +177,26 @@ def matrix(json: Json = False) -> None:
 
 
 @app.command()
+def lockouts(
+    new: Annotated[bool, typer.Option("--new", help="Only those not passed on yet; ends with 1 if there are.")] = False,
+    json: Json = False,
+) -> None:
+    """List who was locked out after too many failures, and when.
+
+    The job governance_heartbeat asks for the new ones, so that whoever gets its notices hears of them.
+
+    Example: lakeward people lockouts --new
+    """
+    from lakeward.governance.people.lockouts import lockouts as all_of_them
+    from lakeward.governance.people.lockouts import pass_on
+
+    found = pass_on() if new else all_of_them()
+    print_rows(found, json) if found or json else typer.echo("Nobody was locked out.")
+    if new and found:
+        raise typer.Exit(1)
+
+
+@app.command()
 def verify(
     repair: Annotated[bool, typer.Option("--repair", help="First write what the trail tells into the store.")] = False,
     json: Json = False,

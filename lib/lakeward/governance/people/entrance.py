@@ -7,6 +7,7 @@ import pyotp
 
 from lakeward.governance.people import register, sealing
 from lakeward.governance.people.errors import NotLetIn
+from lakeward.governance.people.lockouts import LOCKED
 from lakeward.governance.people.store import PeopleStore, Person
 from lakeward.governance.trail.notes import Signer
 from lakeward.workspace.events import Event, record
@@ -83,7 +84,7 @@ def _fault(store: PeopleStore, person: Person | None, now: int, password: str, c
 
 
 def _locked(user: str) -> Event:
-    return Event(type="governance.user.locked", object=user)
+    return Event(type=LOCKED, object=user)
 
 
 def _knows(store: PeopleStore, person: Person, now: int, password: str, code: str | None) -> bool:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from lakeward.governance.people import register
 from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
+from lakeward.governance.people.lockouts import LOCKED, PASSED_ON
 from lakeward.governance.people.roles import MATRIX, Action
 from lakeward.governance.people.store import Person
 from lakeward.governance.reports.checks.check import Seen, check, many, nothing, seen
@@ -13,6 +14,7 @@ IDLE_DAYS = 90
 """An account that was not used for so long should have been closed (PCI DSS v4.0.1, 8.2.6)."""
 
 _LOCK_S = 30 * 60
+_TOLD_WITHIN = timedelta(hours=1)
 ADDED = "governance.user.added"
 _SIGNS = ("governance.login.succeeded", ADDED, "governance.user.activated")
 _NOBODY = "Nobody was ever added."
@@ -150,6 +152,22 @@ def lockout_works(stores: Stores) -> Seen:
     locks = sum(event["type"] == "governance.user.locked" for event in tries)
     detail = f"{many(failed, 'failed login')}, {many(locks, 'lock')}, {len(beyond)} that should have been and were not"
     return seen(not beyond, detail, failed=failed, locks=locks, not_locked=beyond)
+
+
+@check("Each lock-out was passed on within an hour to those who watch.")
+def lockouts_passed_on(stores: Stores) -> Seen:
+    """Compare each lock-out of the period with what was passed on since."""
+    locks = stores.of(LOCKED)
+    if not locks:
+        return nothing("Nobody was locked out in the period.")
+    told = [(it["details"].get("until", -1), it["recorded"]) for it in stores.since(stores.period.first, PASSED_ON)]
+    late = []
+    for it in locks:
+        passed_on = min((at for until, at in told if until >= it["sequence"]), default=stores.now.isoformat())
+        if datetime.fromisoformat(passed_on) - datetime.fromisoformat(it["recorded"]) > _TOLD_WITHIN:
+            late.append(it["sequence"])
+    detail = f"{many(len(locks), 'lock-out')}, {len(late)} not passed on in time"
+    return seen(not late, detail, locks=[it["sequence"] for it in locks], late=late)
 
 
 @check("A locked account stays so for 30 minutes or more.")
