@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pyotp
@@ -226,6 +227,36 @@ def test_a_kill_while_the_first_person_is_added_shuts_nobody_out(people: People,
         people.add(root, "ann", "Dr. Ann", [], "a first password")
     people.change_password("ann", "a first password", PASSWORD)
     assert verify(people).findings == []
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_kill_while_they_change_their_own_way_in_shuts_the_only_administrator_not_out(
+    people: People, root: Person, after: bool
+) -> None:
+    said: list[str] = []
+    with killed("governance.user.reset", after):
+        people.reset(root, "root", "a first password")
+    if not after:
+        people.reset(people.let_in("root", PASSWORD), "root", "a first password")
+    with killed("governance.user.password_changed", after):
+        people.change_password("root", "a first password", "a good second password")
+    if not after:
+        people.change_password("root", "a first password", "a good second password")
+    with killed("governance.user.codes_set_up", after):
+        people.set_up_codes("root", "a good second password", said.append)
+    code = pyotp.parse_uri(said[0]).at(people.now()) if after else None
+    assert people.let_in("root", "a good second password", code).sealed_totp is not None or not after
+    assert verify(people).findings == []
+
+
+def test_what_is_written_as_underway_is_nobodys_change(people: People, join: Join, home: Path) -> None:
+    join("ann")
+    with closing(sqlite3.connect(home / "governance" / "people.sqlite", isolation_level=None)) as store:
+        store.execute("INSERT INTO underway SELECT * FROM people WHERE user = 'ann'")
+        for table in ("people", "underway"):
+            store.execute(f"""UPDATE {table} SET roles = '["administrator"]' WHERE user = 'ann'""")
+    with pytest.raises(NotLetIn, match="audit trail"):
+        people.let_in("ann", PASSWORD)
 
 
 def test_who_was_never_wholly_added_is_no_administrator(people: People) -> None:

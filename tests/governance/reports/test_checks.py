@@ -215,7 +215,10 @@ def test_a_real_lock_out_is_one(world: World) -> None:
         with pytest.raises(Exception, match=r"wrong|locked"):
             world.people.let_in("ann", "not the password", world.code("ann"))
     proof = world.proof("lockout_works")
-    assert (proof.result, proof.detail) == (Result.MET, "7 failed logins, 3 locks, 0 that should have been and were not")
+    assert (proof.result, proof.detail) == (
+        Result.MET,
+        "7 failed logins, 3 locks, 0 that should have been and were not",
+    )
 
 
 @pytest.mark.usefixtures("home")

@@ -79,9 +79,11 @@ def codes(user: User, json: Json = False) -> None:
     """
     from lakeward.governance.people.asking import ask
 
-    address = _people().set_up_codes(user, ask("Password: "))
-    said = f"Give this to your authenticator, and to nobody else:\n{address}"
-    print_either({"user": user, "address": address}, json, said)
+    def show(address: str) -> None:
+        said = f"Give this to your authenticator, and to nobody else:\n{address}"
+        print_either({"user": user, "address": address}, json, said)
+
+    _people().set_up_codes(user, ask("Password: "), show)
 
 
 @app.command()

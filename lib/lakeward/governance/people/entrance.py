@@ -40,7 +40,7 @@ def come_in(
     NotLetIn
         If not; the try is recorded.
     """
-    person = store.person(user)
+    person = register.settled(store, user)
     fault = _fault(store, person, now, password, code)
     if person is None:
         refuse(_UNKNOWN, fault)

@@ -136,7 +136,8 @@ class People:
             told = entra.claims(token)
         except entra.TokenRefused as refused:
             entrance.refuse("token", str(refused))
-        person = self.store.owner(str(told["oid"]))
+        owner = self.store.owner(str(told["oid"]))
+        person = owner and register.settled(self.store, owner.user)
         if person is None:
             entrance.refuse("token", f"Nobody here has the account {told['oid']}: lakeward people account.")
         if fault := entrance.fault_of(person):
@@ -231,14 +232,23 @@ class People:
         what = "activated" if active else "deactivated"
         self._change(what, user, by, active=active, failures=0, locked_until=0)
 
-    def set_up_codes(self, user: str, password: str) -> str:
-        """Set up one-time codes (RFC 6238), and return the address that an authenticator app reads from a QR code."""
+    def set_up_codes(self, user: str, password: str, show: Callable[[str], object] | None = None) -> str:
+        """Set up one-time codes (RFC 6238), and return the address that an authenticator app reads from a QR code.
+
+        Parameters
+        ----------
+        show : callable, optional
+            Is given the address before the codes are asked for, so that nobody who is cut off then lacks it.
+        """
         person = self.let_in(user, password)
         if person.sealed_totp:
             raise PersonRefused(f"{user} has one-time codes already; an administrator's reset removes them.")
         secret = pyotp.random_base32()
+        address = pyotp.TOTP(secret).provisioning_uri(name=user, issuer_name="Lakeward")
+        if show:
+            show(address)
         self._change("codes_set_up", user, person, sealed_totp=sealing.seal(secret.encode(), password, user))
-        return pyotp.TOTP(secret).provisioning_uri(name=user, issuer_name="Lakeward")
+        return address
 
     def allow(self, person: Person | None, action: Action) -> None:
         """Let a person do something that their roles include now.
@@ -248,7 +258,7 @@ class People:
         NotAllowed
             If they don't; the try is recorded.
         """
-        found = self.store.person(person.user) if person else None
+        found = register.settled(self.store, person.user) if person else None
         fault = "" if found is None else entrance.fault_of(found)
         if found and found.roles & MATRIX[action] and not fault:
             return
@@ -259,7 +269,7 @@ class People:
 
     def _change(self, what: str, user: str, by: Person, **fields: Any) -> None:
         """Change a person, and tell the trail; one change at a time, so that each tells all of those before it."""
-        self.find(user)
+        register.settled(self.store, self.find(user).user)
 
         def check_and_tell(changed: Person) -> None:
             told = register.told()

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from lakeward.governance.people import changes
 from lakeward.governance.people.changes import Told
-from lakeward.governance.people.store import Person
+from lakeward.governance.people.store import PeopleStore, Person
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.notes import Verifier
 from lakeward.governance.trail.query import query
@@ -47,6 +47,15 @@ def differences(person: Person, known: Mapping[str, Any]) -> dict[str, tuple[Any
     """Return in what a stored person is not as is told: the trail's word, the store's."""
     stored = changes.facts(person).items()
     return {name: (known.get(name), value) for name, value in stored if known.get(name) != value}
+
+
+def settled(store: PeopleStore, user: str) -> Person | None:
+    """Return a person, None if there is none; a change that was cut short is ended as the trail tells."""
+    person = store.person(user)
+    if person is None or not differences(person, known := now(user)):
+        return person
+    store.settle(user, lambda coming: not differences(coming, known))
+    return store.person(user)
 
 
 def environment() -> str:

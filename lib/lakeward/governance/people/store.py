@@ -13,18 +13,22 @@ from lakeward.governance.trail.notes import Signer
 from lakeward.workspace.sqlite import Database
 from lakeward.workspace.sqlite import insert as _insert
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS people (
+_PERSON = """(
     user TEXT PRIMARY KEY, name TEXT NOT NULL, account TEXT UNIQUE, confirmed TEXT, roles TEXT NOT NULL,
     password TEXT NOT NULL, earlier TEXT NOT NULL,
     sealed_key BLOB NOT NULL, vkey TEXT NOT NULL, sealed_totp BLOB, totp_used INTEGER NOT NULL DEFAULT 0,
     active INTEGER NOT NULL DEFAULT 1, failures INTEGER NOT NULL DEFAULT 0, locked_until INTEGER NOT NULL DEFAULT 0,
-    password_set INTEGER NOT NULL, must_change INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+    password_set INTEGER NOT NULL, must_change INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"""
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS people {_PERSON};
+CREATE TABLE IF NOT EXISTS underway {_PERSON};
 CREATE TABLE IF NOT EXISTS signatures (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, sha256 TEXT NOT NULL,
     note TEXT NOT NULL UNIQUE);
 CREATE INDEX IF NOT EXISTS signed ON signatures (kind, id);
 """
+_COUNTS = ("user", "failures", "locked_until", "totp_used")
+"""What goes on meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +114,27 @@ class PeopleStore:
             tell(person)
 
     def change(self, user: str, tell: Callable[[Person], object], **fields: Any) -> None:
-        """Change a person, who is told of before others see the change; nothing is changed if that fails."""
+        """Change a person, who is told of before others see the change; nothing is changed if that fails.
+
+        What they are to be is kept before that, for `settle`.
+        """
+        columns = _columns(fields)
         with self._database.changed() as change:
-            _update(change, user, _columns(fields))
-            tell(_person(change.execute("SELECT * FROM people WHERE user = ?", (user,)).fetchone()))
+            change.execute("INSERT OR REPLACE INTO underway SELECT * FROM people WHERE user = ?", (user,))
+            _update(change, "underway", user, columns)
+        with self._database.changed() as change:
+            _update(change, "people", user, columns)
+            if row := _row(change, "people", user):
+                tell(_person(row))
+            change.execute("DELETE FROM underway WHERE user = ?", (user,))
+
+    def settle(self, user: str, is_told: Callable[[Person], bool]) -> None:
+        """End a change of a person that was cut short: it is made if it was told of, and else forgotten."""
+        with self._database.changed() as change:
+            if (row := _row(change, "underway", user)) and is_told(_person(row)):
+                kept = {name: value for name, value in dict(row).items() if name not in _COUNTS}
+                _update(change, "people", user, kept)
+            change.execute("DELETE FROM underway WHERE user = ?", (user,))
 
     def count_try(self, user: str, now: int) -> int | None:
         """Count a try to come in before it is judged, and return how many that makes; None if the person is locked out.
@@ -172,6 +193,11 @@ def _person(row: sqlite3.Row) -> Person:
     return Person(**plain | {"active": bool(row["active"]), "must_change": bool(row["must_change"])})
 
 
-def _update(change: sqlite3.Connection, user: str, columns: Mapping[str, Any]) -> None:
+def _row(change: sqlite3.Connection, table: str, user: str) -> sqlite3.Row | None:
+    found: sqlite3.Row | None = change.execute(f"SELECT * FROM {table} WHERE user = ?", (user,)).fetchone()
+    return found
+
+
+def _update(change: sqlite3.Connection, table: str, user: str, columns: Mapping[str, Any]) -> None:
     sets = ", ".join(f"{name} = ?" for name in columns)
-    change.execute(f"UPDATE people SET {sets} WHERE user = ?", (*columns.values(), user))
+    change.execute(f"UPDATE {table} SET {sets} WHERE user = ?", (*columns.values(), user))

@@ -48,7 +48,8 @@ def repair(people: People) -> None:
     """Write into the store what the trail tells of people, where it differs and is no secret; nobody gains by that."""
     for person in people.store.people():
         known = register.now(person.user)
-        wrong = register.differences(person, known).keys() & _COLUMNS.keys()
+        now = register.settled(people.store, person.user) or person
+        wrong = register.differences(now, known).keys() & _COLUMNS.keys()
         if known and wrong:
             event = Event(type="governance.user.put_right", object=person.user, details={"fields": sorted(wrong)})
             columns = {name: _COLUMNS[name](known[name]) for name in wrong}
