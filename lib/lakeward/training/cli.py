@@ -74,6 +74,8 @@ def register(
 def draft(model: Model, version: Version, risk: RiskOption, by: By = None, json: Json = False) -> None:
     """Begin a request that a version be used, under the policy in force.
 
+    At a lower risk than a version of the model was approved at, a compliance officer or quality manager must do it.
+
     Example: lakeward models draft nodules 7 --risk high --by dan
     """
     from lakeward.governance.people.asking import enter

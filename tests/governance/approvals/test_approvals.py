@@ -65,6 +65,22 @@ def test_a_lower_risk_takes_fewer(approvals: Approvals, in_review: InReview, ris
     assert states == [*["in_review"] * (len(needed) - 1), "approved"]
 
 
+def test_a_risk_is_not_called_lower_than_before_by_those_who_ask(
+    approvals: Approvals, models: Models, in_review: InReview
+) -> None:
+    first = in_review(Risk.MEDIUM)
+    assert approvals.draft(login("dan"), NAME, models.add(), Risk.LOW).risk is Risk.LOW, "nothing is approved yet"
+    for user in ("ann", "bob"):
+        approvals.approve(login(user), NAME, first.version)
+    with pytest.raises(NotAllowed, match="lower_risk"):
+        approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)
+    with pytest.raises(NotAllowed, match="lower_risk"):
+        approvals.emergency([login("eve"), login("ann")], NAME, models.add(), Risk.LOW, "Outage")
+    version = models.add()
+    assert approvals.draft(login("bob"), NAME, version, Risk.LOW).by == "bob"
+    assert approvals.draft(login("dan"), NAME, models.add(), Risk.HIGH).risk is Risk.HIGH
+
+
 def test_nobody_approves_their_own_work_twice_or_without_the_role(approvals: Approvals, in_review: InReview) -> None:
     request = in_review(Risk.MEDIUM)
     with pytest.raises(NotAllowed, match="own work"):

@@ -107,6 +107,8 @@ class Approvals:
     def draft(self, who: Login | Person, model: str, version: str, risk: Risk) -> Request:
         """Begin a request about a version, under the policy in force.
 
+        To call the risk lower than it was for a version of the model that was approved takes another role.
+
         Raises
         ------
         RequestRefused
@@ -114,7 +116,7 @@ class Approvals:
         NotNow
             If there is a request about it that is open.
         """
-        person = self.entered(who, Action.SUBMIT_MODEL)
+        person = self.entered(who, Action.LOWER_RISK if _lower(risk, model) else Action.SUBMIT_MODEL)
         with self.alone():
             if known := self._open(model, version):
                 raise NotNow(f"There is a request about {model} {version} already, {known.state}: {known.id}.")
@@ -236,6 +238,8 @@ class Approvals:
             for user in users[1:]:
                 self._may(user, request, Act.EMERGENCY, self._read(model, version).authors)
             if not known:
+                if _lower(risk, model):
+                    self.people.allow(self.people.find(users[0]), Action.LOWER_RISK)
                 self._add(request)
             self._unchanged(request)
             urgent = replace(request, emergency=reason)
@@ -384,3 +388,9 @@ class Approvals:
 
     def _done(self, request: Request, act: Act, state: State, by: str, /, **details: Any) -> Done:
         return Done(act, state, by, self.people.now(), request.record.decode(), details)
+
+
+def _lower(risk: Risk, model: str) -> bool:
+    """Whether a risk is lower than that of a version of the model that was approved."""
+    higher = list(Risk)[: list(Risk).index(risk)]
+    return not witness.risks(model).isdisjoint(higher)

@@ -67,6 +67,13 @@ def decided(request: Request) -> bool:
     return any(_is_of(it, request) and wanted <= it["details"].items() for it in found)
 
 
+def risks(model: str) -> set[str]:
+    """Return at which risks versions of a model were approved, or used in an emergency."""
+    used = [it for it in _events(*DECIDED, EMERGENCY) if it["object"].rpartition("/")[0] == f"model/{model}"]
+    good = [it for it in used if it["outcome"] == "success" and it["details"].get("decision") != "rejected"]
+    return {str(it["details"].get("risk")) for it in good}
+
+
 def ended(request: Request) -> str:
     """Return what was recorded that has ended a request, empty if nothing was."""
     found = [it for it in _events(*ENDING, object_=request.object) if _is_of(it, request)]

@@ -22,6 +22,7 @@ class Action(StrEnum):
     CHANGE_POLICY = "policy.change"
     SUBMIT_MODEL = "model.submit"
     ATTACH_EVIDENCE = "model.attach"
+    LOWER_RISK = "model.lower_risk"
     REVIEW_MODEL = "model.review"
     APPROVE_MODEL = "model.approve"
     PROMOTE_MODEL = "model.promote"
@@ -44,6 +45,7 @@ MATRIX: dict[Action, frozenset[Role]] = {
             Role.COMPLIANCE_OFFICER,
         }
     ),
+    Action.LOWER_RISK: frozenset({Role.COMPLIANCE_OFFICER, Role.QUALITY_MANAGER}),
     Action.REVIEW_MODEL: frozenset({Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER, Role.COMPLIANCE_OFFICER}),
     Action.APPROVE_MODEL: frozenset({Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER, Role.COMPLIANCE_OFFICER}),
     Action.PROMOTE_MODEL: frozenset({Role.ML_ENGINEER}),
