@@ -13,10 +13,12 @@ import pytest
 from delta.exceptions import ConcurrentAppendException
 from deltalake import write_deltalake
 
-from lakeward.workspace.errors import TableError
+from lakeward.governance.trail.catalogue import Kind, kind_of
+from lakeward.workspace.errors import EventNotRecorded, TableError
 from lakeward.workspace.lakehouse import history, preview, query
 from lakeward.workspace.settings import settings
 from lakeward.workspace.tables import Column, Table, add_columns, change, ensure
+from recorded import recorded, without_event
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -74,6 +76,18 @@ def test_what_spark_writes_and_deletes_is_read_with_no_jvm(spark: "SparkSession"
 def test_a_restricted_area_is_for_its_owner_alone(spark: "SparkSession", home: Path) -> None:
     ensure(spark, replace(STUDIES, name="vault.originals", restricted=True))
     assert (home / "vault").stat().st_mode & 0o077 == 0
+
+
+def test_who_looks_into_a_restricted_table_is_on_record_else_sees_nothing(home: Path) -> None:
+    vault = replace(STUDIES, name="vault.originals", restricted=True)
+    for table in (STUDIES, vault):
+        row = {"study": "s1", "images": 1, "tags": None, "at": None}
+        write_deltalake(str(table.location), pa.Table.from_pylist([row], schema=table.arrow_schema))
+        assert preview(table).num_rows == 1
+    (event,) = recorded("workspace.restricted.previewed")
+    assert (event.object, kind_of(event.type)) == ("vault.originals", Kind.PHI_ACCESS)
+    with pytest.raises(EventNotRecorded):
+        without_event(event.type, lambda: preview(vault))
 
 
 def test_a_table_that_differs_from_its_declaration_is_refused_by_column(spark: "SparkSession") -> None:

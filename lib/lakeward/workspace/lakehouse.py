@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakeward.workspace.errors import TableError
+from lakeward.workspace.events import Event, record
 from lakeward.workspace.spark import COMMIT_INFO
 from lakeward.workspace.tables import VERSION, Table, alone
 
@@ -24,17 +25,23 @@ def exists(table: Table) -> bool:
 
 
 def preview(table: Table, limit: int = 10, columns: Sequence[str] | None = None) -> "pa.Table":
-    """Return some rows, of all columns or of those named.
+    """Return some rows, of all columns or of those named, for somebody to see; of a restricted table that is recorded.
+
+    Whoever reads its files with a program of their own leaves no event here; only the file system's rights stop them.
 
     Raises
     ------
     TableError
         If the table does not exist yet, or has no such column.
+    EventNotRecorded
+        If it is restricted, and that can't be recorded.
     """
     known = [column.name for column in table.columns]
     if unknown := [name for name in columns or () if name not in known]:
         raise TableError(f"{table.name} has no column {unknown[0]!r}; it has {', '.join(known)}.")
     names = ", ".join(f'"{name}"' for name in columns or known)
+    if table.restricted and exists(table):
+        record(Event(type="workspace.restricted.previewed", object=table.name, details={"rows": limit}))
     return query(f"SELECT {names} FROM {table.name} LIMIT {limit:d}", table)
 
 

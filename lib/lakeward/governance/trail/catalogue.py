@@ -54,6 +54,7 @@ _KINDS = {
     "serving.inference": Kind.MODEL_INFERENCE,
     "serving.route": Kind.CONFIGURATION,
     "training.model": Kind.PROMOTION,
+    "workspace.restricted": Kind.PHI_ACCESS,
     "workspace.table": Kind.CONFIGURATION,
 }
 """By area and thing, the first two words of a type."""
