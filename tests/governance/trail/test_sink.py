@@ -22,7 +22,9 @@ EVENT = Event(type="imaging.export.started", object="1")
 def _types() -> set[str]:
     texts = [file.read_text() for file in LIB.rglob("*.py")]
     return {
-        found for text in texts for found in re.findall(r'[="]((?:imaging|jobs|governance|training|workspace)\.[a-z_]+\.[a-z_]+)"', text)
+        found
+        for text in texts
+        for found in re.findall(r'[="]((?:imaging|jobs|governance|training|workspace)\.[a-z_]+\.[a-z_]+)"', text)
     }
 
 
