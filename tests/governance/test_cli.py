@@ -80,7 +80,16 @@ def test_they_are_printed_as_asked(trail: Trail, run: Run) -> None:
     rows = list(csv.DictReader(io.StringIO(run("query", "--format", "csv")[1])))
     assert [row["object"] for row in rows][1:] == ["cohort-a", "LW1", "cohort-b"]
     assert rows[2]["reason"] == "'=cmd|calc"
+    none = run("query", "--event-type", "login", "--format", "csv")[1]
+    assert none == ",".join(rows[0]) + "\n", "a program that reads CSV gets a table with no rows"
     assert "there are more" in run("query", "--limit", "1")[1]
+
+
+def test_days_the_wrong_way_round_are_refused(trail: Trail, run: Run) -> None:
+    """Else an auditor would read that nothing had happened."""
+    code, text = run("query", "--start-date", TODAY, "--end-date", TODAY - timedelta(days=1))
+    assert code == 2
+    assert "comes before the first" in text
 
 
 def test_an_unknown_kind_is_named_with_those_that_there_are(trail: Trail, run: Run) -> None:

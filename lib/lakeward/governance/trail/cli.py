@@ -223,9 +223,11 @@ def _hand_out(proof: dict[str, Any], output: Path | None, json: bool) -> None:
 
 
 def _print_events(events: list[dict[str, Any]], how: Format) -> None:
-    if how is Format.CSV and events:
+    if how is Format.CSV:
+        from lakeward.governance.trail.entries import FIELDS
+
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(events[0]), lineterminator="\n")
+        writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: _cell(value) for name, value in event.items()} for event in events)
         sys.stdout.write(text.getvalue())

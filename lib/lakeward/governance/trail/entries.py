@@ -25,6 +25,10 @@ SEPARATOR = b"~"
 ERASED = b"#"
 """Stands before the digest of a disclosure that was erased."""
 
+_PLAIN = ("kind", "type", "object", "outcome", "actor", "host", "process", "at", "id")
+FIELDS = ("sequence", "recorded", *_PLAIN, "reason", "details", "erased")
+"""What `read` returns of each entry."""
+
 _SALT_BYTES = 16
 _URL = bytes.maketrans(b"+/", b"-_")
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -105,7 +109,7 @@ def read(data: bytes, payload: bytes) -> dict[str, Any]:
     return {
         "sequence": whole["sequence"],
         "recorded": whole["recorded"],
-        **{name: event[name] for name in ("kind", "type", "object", "outcome", "actor", "host", "process", "at", "id")},
+        **{name: event[name] for name in _PLAIN},
         "reason": dict(shown).get("reason", ""),
         "details": details,
         "erased": len(event["_sd"]) - len(shown),
