@@ -171,6 +171,11 @@ def test_what_is_no_month_is_refused(month: str) -> None:
         Period.month(month)
 
 
+def test_a_month_that_has_not_begun_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="has not begun yet"):
+        made(Period.month("2027-01"), NOW)
+
+
 def test_a_month_has_its_last_day() -> None:
     assert str(Period.month("2028-02")) == "February 2028"
     assert Period.month("2028-02").last.day == 29

@@ -12,6 +12,7 @@ from lakeward.governance.reports.controls import FORMULA, OUTSIDE, Framework, Sc
 from lakeward.governance.reports.document import Bars, Code, Document, Section, Table, Text
 from lakeward.governance.reports.stores import Period, Stores
 from lakeward.governance.trail.errors import StoreFailed
+from lakeward.workspace.errors import ConfigurationError
 from lakeward.workspace.settings import settings
 
 _RESULTS = (Result.MET, Result.NOT_MET, Result.NONE, OUTSIDE)
@@ -36,9 +37,15 @@ def made(period: Period, now: datetime) -> Compliance:
 
     Raises
     ------
+    ConfigurationError
+        If it has not begun: checks of what did not happen would be met.
     StoreFailed
         If the file of the trail, or of people, is damaged: a report would say that there was nothing.
     """
+    if period.begin > now:
+        raise ConfigurationError(
+            f"{period} has not begun yet: there is nothing to report on. Name an earlier month."
+        )
     try:
         return _made(Stores(period, now), now)
     except sqlite3.DatabaseError as error:
