@@ -235,7 +235,8 @@ class Registry:
         for former in [it for it in reversed(line[:-1]) if it and version in (None, it)]:
             if self._store.latest(model, former).state in usable:
                 return former
-        raise RequestRefused(f"{model} has no former {ALIAS} {version or ''} that may be used: lakeward models list.")
+        which = " ".join(filter(None, (ALIAS, version)))
+        raise RequestRefused(f"{model} has no former {which} that may be used: lakeward models list.")
 
     def _move(self, request: Request, act: Act, what: str, user: str, reason: str = "") -> Request:
         self._tell(what, request, user, reason)
