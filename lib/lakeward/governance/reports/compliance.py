@@ -43,9 +43,7 @@ def made(period: Period, now: datetime) -> Compliance:
         If the file of the trail, or of people, is damaged: a report would say that there was nothing.
     """
     if period.begin > now:
-        raise ConfigurationError(
-            f"{period} has not begun yet: there is nothing to report on. Name an earlier month."
-        )
+        raise ConfigurationError(f"{period} has not begun yet: there is nothing to report on. Name an earlier month.")
     try:
         return _made(Stores(period, now), now)
     except sqlite3.DatabaseError as error:

@@ -46,9 +46,7 @@ def query(
         If a kind is unknown, or the last day comes before the first.
     """
     if start and end and end < start:
-        raise ConfigurationError(
-            f"The last day, {end}, comes before the first, {start}. Change them over."
-        )
+        raise ConfigurationError(f"The last day, {end}, comes before the first, {start}. Change them over.")
     wanted = Wanted(
         kinds=[_kind(type_) for type_ in types if "." not in type_],
         types=[type_ for type_ in types if "." in type_],
