@@ -136,6 +136,7 @@ def test_a_proof_is_checked_where_there_is_no_trail(
     assert _told(run, "check-proof", proof, "--key", key)["event"]["object"] == "LW1"
     proof.write_text(proof.read_text().replace("LW1", "LW2"))
     assert run("check-proof", proof, "--key", key)[0] == 1
+    assert run("check-proof", proof, "--key", "no-such-file.vkey")[0] == 2, "nothing was checked"
     assert not (tmp_path / "elsewhere").exists()
 
 

@@ -175,6 +175,16 @@ def test_what_keeps_the_audit_trail_is_done_by_a_person_with_the_role(join: Join
     assert run("audit", "verify", said=())[0] == 0, "a schedule has no password"
 
 
+def test_who_looks_at_the_audit_trail_can_say_so(join: Join, run: Run) -> None:
+    join("cat", Role.COMPLIANCE_OFFICER)
+    looking = ("audit", "query", "--event-type", "login", "--start-date", "2026-11-01", "--by", "cat")
+    assert run(*looking, said=("not the password",))[0] == 7
+    assert recorded("governance.audit.reviewed") == []
+    assert run(*looking)[0] == 0
+    (event,) = recorded("governance.audit.reviewed")
+    assert (event.actor, event.details) == ("cat", {"types": ["login"], "between": ["2026-11-01", ""]})
+
+
 def test_what_is_erased_from_the_audit_trail_two_people_have_signed(join: Join, run: Run) -> None:
     for user, role in (("cat", Role.COMPLIANCE_OFFICER), ("max", Role.QUALITY_MANAGER), ("dan", Role.DATA_SCIENTIST)):
         join(user, role)

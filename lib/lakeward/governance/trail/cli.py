@@ -36,15 +36,20 @@ def query(
     object_: Annotated[str, typer.Option("--object", help="What it was done to.")] = "",
     format_: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.TABLE,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")] = 1000,
+    by: Annotated[str, typer.Option("--by", help="Who looks at them; recorded as this person's review.")] = "",
     json: Json = False,
 ) -> None:
     """List events, oldest first.
+
+    With --by the password is asked for, and that they were looked at is an event, as the report asks for each month.
 
     Example: lakeward audit query --start-date 2026-11-01 --event-type phi_access --format csv
     """
     from lakeward.governance.trail.query import query as find
     from lakeward.governance.trail.sink import trail_here
 
+    if by:
+        _reviewed(by, event_type or [], start_date, end_date)
     with trail_here().view() as view:
         found = find(view, _date(start_date), _date(end_date), tuple(event_type or ()), limit + 1, actor, object_)
     if len(found) > limit:
@@ -210,6 +215,16 @@ def keys(json: Json = False) -> None:
     with trail_here().view() as view:
         found = [str(key) for key in keys_of(view)]
     print_either(found, json, "\n".join(found))
+
+
+def _reviewed(by: str, types: list[str], *days: datetime | None) -> None:
+    from lakeward.governance.people.asking import enter
+    from lakeward.governance.people.people import People
+    from lakeward.workspace.events import Event, acting_as, record
+
+    asked: dict[str, Any] = {"types": types, "between": [str(_date(day) or "") for day in days]}
+    with acting_as(enter(People(), by).user):
+        record(Event(type="governance.audit.reviewed", object="trail", details=asked))
 
 
 def _hand_out(proof: dict[str, Any], output: Path | None, json: bool) -> None:

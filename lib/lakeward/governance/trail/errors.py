@@ -7,6 +7,12 @@ class NotProven(LakewardError):
     """A proof, a signature or a head does not show what it should."""
 
 
+class NoKey(NotProven):
+    """What was given as a public key is none, so that nothing was checked with it."""
+
+    exit_code = 2
+
+
 class NoSuchEvent(LakewardError):
     """The trail has no such event."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from lakeward.governance.trail.errors import NotProven
+from lakeward.governance.trail.errors import NoKey, NotProven
 
 _ED25519 = b"\x01"
 _SIGNATURE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+=*)")
@@ -36,7 +36,7 @@ class Verifier:
 
         Raises
         ------
-        NotProven
+        NoKey
             If it is none.
         """
         name, _, rest = vkey.strip().partition("+")
@@ -47,7 +47,7 @@ class Verifier:
             raw = b""
         found = cls(name, raw[1:])
         if not name or len(raw) != 33 or raw[:1] != _ED25519 or found.id.hex() != stated:
-            raise NotProven("This is not a public key of the form name+id+key, with an Ed25519 key.")
+            raise NoKey("This is not a public key of the form name+id+key, with an Ed25519 key.")
         return found
 
     @property
@@ -73,7 +73,7 @@ def verifiers_of(key: str) -> list[Verifier]:
 
     Raises
     ------
-    NotProven
+    NoKey
         If one is none.
     """
     file = Path(key)
