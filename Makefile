@@ -24,7 +24,7 @@ demo: $(READY)  ## De-identify the real images that pydicom ships, into Delta ta
 	@$(BIN)/lakeward imaging demo
 
 test: $(READY)  ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY)  ## Check style, types, the areas' boundaries and the notebooks
 	$(BIN)/ruff check

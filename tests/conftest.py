@@ -20,8 +20,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests marked `last` after all others."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    """Put first the tests on Spark's session, then those marked `slow`.
+
+    Of the two processes of `make test` each begins with half of the tests, and then takes of the other's last ones: so
+    Spark starts in one only, and none waits for a slow one at the end.
+    """
+    items.sort(key=_order)
+
+
+def _order(item: pytest.Item) -> tuple[bool, bool]:
+    return "_one_session" not in getattr(item, "fixturenames", ()), item.get_closest_marker("slow") is None
 
 
 @pytest.fixture

@@ -57,5 +57,7 @@ def verifier() -> Path:
     if go is None and not os.environ.get("CI"):
         pytest.skip("Go is not installed")
     assert go, "the audit trail is verified by a Go program: install Go 1.26 or later"
-    subprocess.run([go, "build", "-mod=readonly", "-o", program, "."], cwd=SOURCE, check=True)
-    return program
+    # Whole under another name first: two processes may do this at once.
+    whole = program.with_suffix(f".{os.getpid()}")
+    subprocess.run([go, "build", "-mod=readonly", "-o", whole, "."], cwd=SOURCE, check=True)
+    return whole.replace(program)

@@ -33,7 +33,7 @@ def _status(address: str) -> int:
         return error.code
 
 
-@pytest.mark.last
+@pytest.mark.slow
 def test_all_start_behind_their_tokens_and_end_together(home: Path, bundle: Path) -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]

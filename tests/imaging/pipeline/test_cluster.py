@@ -56,7 +56,7 @@ def _executors() -> list[psutil.Process]:
     return [child for child, line in zip(ours, commands, strict=True) if "CoarseGrainedExecutorBackend" in line]
 
 
-@pytest.mark.last
+@pytest.mark.slow
 def test_a_cluster_that_loses_an_executor_gives_the_rows_that_one_process_gives(
     cluster: str, home: Path, build: Callable[..., bytes], recipe: Recipe, tmp_path: Path
 ) -> None:

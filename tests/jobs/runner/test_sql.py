@@ -33,7 +33,7 @@ def test_parameters_stand_for_text_but_not_within_one() -> None:
     assert told == r"SELECT ':n', `:n`, 'it\'s', '\\', a::int, :other FROM IDENTIFIER('some.rows')"
 
 
-@pytest.mark.last
+@pytest.mark.slow
 def test_a_file_of_sql_runs_on_the_lakehouses_tables(record: Record, run: Go, tmp_path: Path) -> None:
     add(Table(name="some.rows", comment="", columns=[Column("n", "BIGINT", "")], key=["n"]), [{"n": 40}])
     file = tmp_path / "rows.sql"
