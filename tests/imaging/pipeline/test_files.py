@@ -71,9 +71,9 @@ def test_files_are_those_of_the_engine_under_pseudonyms(source: Path, tmp_path: 
 def test_parallel_and_serial_and_again_give_the_same_files(
     source: Path, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deidentify_folder(source, tmp_path / "parallel", recipe)
-    monkeypatch.setattr(files, "_CHUNK", 1000)
     deidentify_folder(source, tmp_path / "serial", recipe)
+    monkeypatch.setattr(files, "_BATCH", 4)
+    deidentify_folder(source, tmp_path / "parallel", recipe)
     assert contents(tmp_path / "parallel") == contents(tmp_path / "serial")
     again = deidentify_folder(source, tmp_path / "serial", recipe)
     assert contents(tmp_path / "parallel") == contents(tmp_path / "serial")

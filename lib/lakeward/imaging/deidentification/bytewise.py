@@ -6,6 +6,7 @@ object is of, and on what it is; so it is looked up by these, and worked out onl
 """
 
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from pydicom import config
@@ -17,7 +18,7 @@ from pydicom.tag import Tag
 
 from lakeward.imaging.deidentification import identity, stamps
 from lakeward.imaging.deidentification.actions import PRIVATE
-from lakeward.imaging.deidentification.deidentifier import About, Deidentifier, changes_json, show
+from lakeward.imaging.deidentification.deidentifier import About, Change, Deidentifier, changes_json, show
 from lakeward.imaging.deidentification.quick import quick
 from lakeward.imaging.memory import Memory
 from lakeward.imaging.objects import header
@@ -30,7 +31,10 @@ _CHARSET, _METHODS = 0x00080005, 0x00120064
 _ODD = 0x10000
 _WHO = frozenset({_CHARSET, 0x00080016, 0x0020000D, *map(int, identity.TELLING)})
 _NESTED = frozenset(map(int, identity.SEQUENCES))
+ASKED = _WHO | _NESTED
+"""Tags of the elements on which those of the whole object depend."""
 _STAMPS = frozenset(int(Tag(keyword)) for keyword in stamps.STAMPS)
+_tag = attrgetter("tag")
 _REMEMBERED = 64 * 1024
 """Longest element, in bytes, that is remembered."""
 
@@ -49,19 +53,27 @@ class Part:
         Its tag.
     encoded : bytes
         As it is written; empty if it is gone.
-    changes : str
-        What was changed in it, as members of a JSON object.
+    changed : dict
+        What was changed in it, by path.
     count : int
         Elements that were read, with nested ones.
     """
 
     tag: int
     encoded: bytes
-    changes: str
+    changed: dict[str, Change]
     count: int = 1
+    _changes: str | None = None
     _implicit: bytes | None = None
     _json: str | None = None
     _columns: dict[str, Any] | None = None
+
+    @property
+    def changes(self) -> str:
+        """What was changed in it, as members of a JSON object."""
+        if self._changes is None:
+            self._changes = changes_json(self.changed)[1:-1]
+        return self._changes
 
     @property
     def implicit(self) -> bytes:
@@ -164,20 +176,21 @@ class Bytewise:
         list of Part
             In ascending order, with the stamps of the profile.
         """
-        known = context.parts
-        methods = b""
-        parts = self._private([element for element in elements if element[0] & _ODD], data, context)
-        for tag, vr, start, value, end in elements:
+        known, methods = context.parts, b""
+        parts: list[Part] = []
+        private: list[Element] = []
+        for element in elements:
+            tag, vr, start, value, end = element
             if tag & _ODD:
+                private.append(element)
                 continue
             raw = data[start:end]
             part = known.get(raw) or self._treated(tag, vr, raw, value - start, context)
             if tag in _STAMPS:
                 methods = part.encoded if tag == _METHODS else methods
-                part = Part(tag, b"", part.changes, part.count)
-            elif (tag == _CHARSET and part.encoded != raw) or (part.encoded and not tag & 0xFFFF):
-                raise Unsure  # other texts are in another character set now; or a rule keeps a group's length
+                part = Part(tag, b"", part.changed, part.count)
             parts.append(part)
+        parts += self._private(private, data, context)
         parts += self._stamps(methods, context)
         parts.sort(key=_tag)
         return parts
@@ -193,9 +206,11 @@ class Bytewise:
         outcome = quick(tag, vr, raw, raw[value:], plan, context.about, self._engine.pseudonyms)
         if outcome:
             new, change = outcome
-            part = Part(tag, new, changes_json({show(tag): change})[1:-1] if change else "")
+            part = Part(tag, new, {show(tag): change} if change else {})
         else:
             part = self._asked(tag, raw, context, naming)
+        if (tag == _CHARSET and part.encoded != raw) or (part.encoded and not tag & 0xFFFF):
+            raise Unsure  # other texts are in another character set now; or a rule keeps a group's length
         return context.parts.put(naming + raw, part) if len(raw) <= _REMEMBERED else part
 
     def _asked(self, tag: int, raw: bytes, context: Context, naming: bytes) -> Part:
@@ -205,7 +220,7 @@ class Bytewise:
         with contained(Reason.UNFORESEEN):
             self._engine.treat(ds, about)
         changes = {path: change for path, change in about.changes.items() if path.startswith(show(tag))}
-        return Part(tag, self._encoded(ds, tag), changes_json(changes)[1:-1], count)
+        return Part(tag, self._encoded(ds, tag), changes, count)
 
     def _encoded(self, ds: Dataset, tag: int) -> bytes:
         if tag not in ds:
@@ -236,7 +251,7 @@ class Bytewise:
             parts.append(part)
             if part.encoded and block in unused:
                 naming = unused.pop(block)
-                parts.append(context.parts.get(naming) or context.parts.put(naming, Part(block, naming, "")))
+                parts.append(context.parts.get(naming) or context.parts.put(naming, Part(block, naming, {})))
         return parts + [Part(tag, b"", _removed(tag)) for tag in unused]
 
     def _name(self, value: bytes) -> str:
@@ -256,16 +271,12 @@ class Bytewise:
         if found is None:
             ds, _ = self._read(context.charset + methods)
             stamps.stamp(ds, self._engine.profile)
-            found = context.stamps.put(methods, [Part(tag, self._encoded(ds, tag), "") for tag in sorted(_STAMPS)])
+            found = context.stamps.put(methods, [Part(tag, self._encoded(ds, tag), {}) for tag in sorted(_STAMPS)])
         return found
 
     def _read(self, data: bytes) -> tuple[Dataset, int]:
         return read_elements(data, self._limits)
 
 
-def _removed(tag: int) -> str:
-    return changes_json({show(tag): ("X", PRIVATE.why)})[1:-1]
-
-
-def _tag(part: Part) -> int:
-    return part.tag
+def _removed(tag: int) -> dict[str, Change]:
+    return {show(tag): ("X", PRIVATE.why)}

@@ -4,6 +4,7 @@ It gives up on all that is unusual, which `reading.read_object` then looks at in
 checked as if it had come so.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct, error, pack
 
@@ -83,14 +84,14 @@ def _meta_end(data: bytes) -> int:
 
 def _with_vrs(
     data: bytes, at: int, end: int, signed: bytes, deeper: int, *, delimited: bool
-) -> tuple[list[bytes], int]:
+) -> tuple[list[bytes | memoryview], int]:
     """Put VRs into a data set or item, and return it with where it ends.
 
     `signed` is the VR of what is signed if the pixels are; empty if that is not known by then.
     """
     if deeper < 0:
         raise ValueError
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     creators: dict[int, bytes] = {}
     while at < end:
         group, element, length = _header(data, at)
@@ -106,7 +107,7 @@ def _with_vrs(
         elif stop > end or length == UNDEFINED_LENGTH or not vr:
             raise ValueError
         elif vr in _LONG:
-            parts += [data[at : at + 4], vr, pack("<HL", 0, length), data[value:stop]]
+            parts += [data[at : at + 4], vr, pack("<HL", 0, length), memoryview(data)[value:stop]]
         else:
             parts += [data[at : at + 4], vr, pack("<H", length) if length <= 0xFFFF else _fail(), data[value:stop]]
         if tag == _PIXEL_REPRESENTATION:
@@ -119,9 +120,11 @@ def _with_vrs(
     return parts, at
 
 
-def _items(data: bytes, at: int, end: int, length: int, signed: bytes, deeper: int) -> tuple[list[bytes], int]:
+def _items(
+    data: bytes, at: int, end: int, length: int, signed: bytes, deeper: int
+) -> tuple[list[bytes | memoryview], int]:
     """Put VRs into the items of a sequence."""
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     while at < end:
         group, element, size = _header(data, at)
         tag = group << 16 | element
@@ -176,7 +179,7 @@ def _bare_items(data: bytes, at: int, end: int, length: int) -> tuple[list[bytes
     return parts, at
 
 
-def _size(length: int, parts: list[bytes]) -> int:
+def _size(length: int, parts: Sequence[bytes | memoryview]) -> int:
     return length if length == UNDEFINED_LENGTH else sum(map(len, parts))
 
 

@@ -1,12 +1,15 @@
-"""The fast way through an everyday image: its bytes are gone through once, and its pixels copied once.
+"""The fast way through an everyday image: its bytes are gone through once, and its pixels copied only where needed.
 
 Everyday is a little-endian image, native or compressed, whose pixels stay as they are; one whose VRs are left out has
 them put in first, and left out again at the end. For all other objects, and for all that are refused, the slow way of
 `process` decides; both give the same data set.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from io import BytesIO
+from operator import attrgetter
+from struct import pack
 from typing import Any
 
 from pydicom.dataelem import DataElement
@@ -22,7 +25,7 @@ from pydicom.uid import (
 )
 
 from lakeward.imaging.deidentification import codestreams, gates
-from lakeward.imaging.deidentification.bytewise import Bytewise, Context, Part, Unsure
+from lakeward.imaging.deidentification.bytewise import ASKED, Bytewise, Context, Part, Unsure
 from lakeward.imaging.deidentification.deidentifier import Deidentifier
 from lakeward.imaging.deidentification.standard import Option
 from lakeward.imaging.memory import Memory
@@ -30,7 +33,7 @@ from lakeward.imaging.objects import header
 from lakeward.imaging.objects.completeness import check_complete, native_length
 from lakeward.imaging.objects.description import DESCRIBING
 from lakeward.imaging.objects.elements import Element, locate
-from lakeward.imaging.objects.implicit import as_explicit, as_implicit
+from lakeward.imaging.objects.implicit import as_explicit
 from lakeward.imaging.objects.reading import Limits, read_elements
 from lakeward.imaging.objects.structure import PIXEL_DATA, TRANSFER_SYNTAX, Fragments
 from lakeward.imaging.objects.writing import file_start, value_of
@@ -39,8 +42,10 @@ from lakeward.imaging.pixels import cleaning
 _UIDS = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)  # of class, object, study, series
 _UID_CHARACTERS = frozenset("0123456789.")
 _FACES = Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES
-_META, _LOWEST, _OVERLAY = 0x0002, 0x00080000, 0x60
-_OTHER_PIXELS = frozenset({0x7FE00008, 0x7FE00009})
+_META, _AFTER_META, _LOWEST = 0x00020000, 0x00030000, 0x00080000
+_OVERLAYS, _AFTER_OVERLAYS, _OTHER_PIXELS = 0x60000000, 0x61000000, 0x7FE00008
+_ASKED, _TELLING = DESCRIBING | ASKED, DESCRIBING | set(_UIDS)
+_tag = attrgetter("tag")
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _UNDEFINED = b"\xff\xff\xff\xff"
 _COMPRESSED = frozenset({*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes, RLELossless})
@@ -86,26 +91,27 @@ class Everyday:
         syntax, elements, pixels = self._split(data, located.found)
         if (syntax == ImplicitVRLittleEndian) != (made is not None):
             raise Unsure
-        context = self._bytewise.context(data, elements)
-        described = b"".join([data[start:end] for tag, _, start, _, end in elements if tag in DESCRIBING])
+        asked = [element for element in elements if element[0] in _ASKED]
+        context = self._bytewise.context(data, asked)
+        described = b"".join([data[start:end] for tag, _, start, _, end in asked if tag in DESCRIBING])
         self._check(context.charset, described, syntax, data[pixels[2] : pixels[3]], pixels, located.fragments)
         parts = self._bytewise.parts(data, elements, context)
-        if sum(part.count for part in parts) > self._limits.max_elements:
+        if sum([part.count for part in parts]) > self._limits.max_elements:
             raise Unsure
-        described = b"".join([part.encoded for part in parts if part.tag in DESCRIBING])
+        telling = [part for part in parts if part.tag in _TELLING]
+        described = b"".join([part.encoded for part in telling if part.tag in DESCRIBING])
         image = self._kind(context.charset, described, syntax)
-        return _assembled(data, parts, pixels, image, context)
+        uids = {part.tag: _uid(value_of(part.encoded)) for part in telling if part.tag in _UIDS}
+        return _assembled(data, parts, pixels, image, context, uids)
 
     def _split(self, data: bytes, found: list[Element]) -> tuple[str, list[Element], Element]:
         """Return the transfer syntax, the elements of the data set but the pixel data, and these."""
-        first = next((n for n, element in enumerate(found) if element[0] >> 16 != _META), 0)
+        first, overlays, at = (bisect_left(found, (tag,)) for tag in (_AFTER_META, _OVERLAYS, PIXEL_DATA))
         syntax = next((_uid(data[value:end]) for tag, _, _, value, end in found[:first] if tag == TRANSFER_SYNTAX), "")
-        tags = {element[0] for element in found[first:]}
-        if syntax not in _SYNTAXES or min(tags) < _LOWEST or not tags.isdisjoint(_OTHER_PIXELS):
+        if syntax not in _SYNTAXES or found[0][0] < _META or at == len(found) or found[at][0] != PIXEL_DATA:
             raise Unsure
-        if PIXEL_DATA not in tags or any(tag >> 24 == _OVERLAY for tag in tags):
+        if found[first][0] < _LOWEST or found[overlays][0] < _AFTER_OVERLAYS or found[at - 1][0] >= _OTHER_PIXELS:
             raise Unsure
-        at = next(n for n, element in enumerate(found) if element[0] == PIXEL_DATA)
         plan = self._rules.plan(PIXEL_DATA, found[at][1])
         if plan.by_value or plan.decision.action != "K" or not plan.trusted:
             raise Unsure
@@ -153,20 +159,35 @@ class Everyday:
 
 @dataclass(slots=True)
 class Assembled:
-    """An everyday image after de-identification; its public parts are those of `recipe.Clean`."""
+    """An everyday image after de-identification; its public parts are those of `recipe.Clean`, and what it is made of.
 
-    dicom: bytes
+    Attributes
+    ----------
+    pieces : list of bytes or memoryview
+        The new file; pixels that stay as they are lie where they were read.
+    """
+
+    pieces: list[bytes | memoryview]
     patient: str
     uids: tuple[str, str, str]
     _parts: list[Part]
     _charset: bytes
     _image: FileDataset
-    _pixels: tuple[str, bytes]
+    _vr: str
+    _pixels: bytes | memoryview
+    _dicom: bytes | None = None
+
+    @property
+    def dicom(self) -> bytes:
+        """The new file in one piece."""
+        if self._dicom is None:
+            self._dicom = b"".join(self.pieces)
+        return self._dicom
 
     @property
     def image(self) -> FileDataset:
         """What describes the pixels, and the pixels; good until the next image is asked for."""
-        _set_pixels(self._image, *self._pixels)
+        _set_pixels(self._image, self._vr, bytes(self._pixels))
         return self._image
 
     @property
@@ -189,27 +210,28 @@ class Assembled:
         return header.completed(row, self._image)
 
 
-def _assembled(data: bytes, parts: list[Part], pixels: Element, image: FileDataset, context: Context) -> Assembled:
-    by_tag = {part.tag: _uid(value_of(part.encoded)) for part in parts if part.tag in _UIDS}
-    sop_class, instance, study, series = (by_tag.get(tag, "") for tag in _UIDS)
-    if not sop_class or not instance or not set("".join(by_tag.values())) <= _UID_CHARACTERS:
+def _assembled(
+    data: bytes, parts: list[Part], pixels: Element, image: FileDataset, context: Context, uids: dict[int, str]
+) -> Assembled:
+    sop_class, instance, study, series = (uids.get(tag, "") for tag in _UIDS)
+    if not sop_class or not instance or not set("".join(uids.values())) <= _UID_CHARACTERS:
         raise Unsure
     _, vr, start, value, end = pixels
-    stored: bytes | memoryview = memoryview(data)[start:end]
     syntax = image.file_meta.TransferSyntaxUID
-    content = data[value : end - len(_SEQUENCE_END)] if syntax.is_encapsulated else data[value:end]
+    front, back = data[start:value], b""
+    stored: bytes | memoryview = memoryview(data)[value:end]
     if syntax.is_encapsulated:
-        _set_pixels(image, vr, content)
+        _set_pixels(image, vr, data[value : end - len(_SEQUENCE_END)])
         codestreams.clear_text(image)
-        content = image.PixelData
-        stored = data[start:value] + content + _SEQUENCE_END
-    if syntax == ImplicitVRLittleEndian:
-        before, after = ([part.implicit for part in parts if (part.tag > PIXEL_DATA) is late] for late in (False, True))
-        stored = as_implicit(data[start:end])
-    else:
-        before, after = ([part.encoded for part in parts if (part.tag > PIXEL_DATA) is late] for late in (False, True))
-    dicom = b"".join([file_start(sop_class, instance, syntax), *before, stored, *after])
-    return Assembled(dicom, context.patient, (study, series, instance), parts, context.charset, image, (vr, content))
+        stored, back = image.PixelData, _SEQUENCE_END
+    implicit = syntax == ImplicitVRLittleEndian
+    if implicit:
+        front = front[:4] + pack("<L", end - value)
+    encoded = [part.implicit for part in parts] if implicit else [part.encoded for part in parts]
+    at = bisect_left(parts, PIXEL_DATA, key=_tag)
+    head = b"".join([file_start(sop_class, instance, syntax), *encoded[:at], front])
+    pieces = [head, stored, b"".join([back, *encoded[at:]])]
+    return Assembled(pieces, context.patient, (study, series, instance), parts, context.charset, image, vr, stored)
 
 
 def _set_pixels(ds: FileDataset, vr: str, value: bytes) -> None:

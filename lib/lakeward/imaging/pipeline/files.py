@@ -2,6 +2,7 @@
 
 import csv
 import filecmp
+import gc
 import hashlib
 import os
 import shutil
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.objects.writing import place
 from lakeward.imaging.pipeline.discovery import Original, find
+from lakeward.imaging.pipeline.everyday import Assembled
 from lakeward.imaging.pipeline.owners import refuse_withdrawn
 from lakeward.imaging.pipeline.process import deidentify, load
 from lakeward.imaging.pipeline.recipe import Recipe
@@ -30,7 +33,8 @@ from lakeward.workspace.locks import exclusive
 from lakeward.workspace.progress import progress
 from lakeward.workspace.settings import settings
 
-_CHUNK = 16
+_BATCH, _BATCH_BYTES = 64, 64 * 1024**2
+"""Files that a process is given at once: no more than so many, and no more than it takes to reach so many bytes."""
 _INDEX = "index.csv"
 
 
@@ -65,14 +69,11 @@ class _Job:
     quarantine: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What came of one file: a finished part with its UIDs (study, series, object), or a reason and a name."""
+class _Outcome(NamedTuple):
+    """What came of one file: the name of a finished part and its UIDs, or a reason and the name it is set aside by."""
 
-    original: Original
     name: str = ""
     reason: Reason | None = None
-    part: Path = Path()
     uids: tuple[str, str, str] = ("", "", "")
 
 
@@ -113,13 +114,14 @@ def deidentify_folder(source: Path, destination: Path, recipe: Recipe, quarantin
     details = {"files": len(originals), "profile": recipe.profile.name, "key_id": recipe.pseudonyms.key_id}
     record(Event(type="imaging.deidentify.started", object=recipe.profile_hash, details=details))
     reasons: Counter[str] = Counter()
-    settled = _Settled(folders[1])
-    aside: list[_Outcome] = []
+    aside: list[tuple[str, str, str]] = []
     with _parts(folders[1]) as parts, progress("De-identifying", len(originals), "file") as bar:
-        for outcome in _outcomes(originals, _Job(recipe, parts, _restricted(quarantine))):
+        settled = _Settled(folders[1], parts)
+        outcomes = _outcomes(originals, _Job(recipe, parts, _restricted(quarantine)))
+        for original, outcome in zip(originals, outcomes, strict=True):
             if outcome.reason:
                 reasons[outcome.reason] += 1
-                aside.append(outcome)
+                aside.append((outcome.name, str(outcome.reason), original.name))
             else:
                 settled.add(outcome)
             bar.advance()
@@ -164,16 +166,32 @@ def _parts(destination: Path) -> Iterator[Path]:
 
 def _outcomes(originals: list[Original], job: _Job) -> Iterable[_Outcome]:
     """Outcomes in the order of the originals, so that names given to equal UIDs do not depend on timing."""
-    if len(originals) <= _CHUNK:
-        yield from (_one(original, job) for original in originals)
+    batches = list(_batches(originals))
+    if len(batches) <= 1:
+        yield from (_one(path, job) for batch in batches for path in batch)
         return
     # Not forked from this process, whose other threads may hold locks.
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(mp_context=context, initializer=_start_worker, initargs=(job,)) as pool:
-        todo = iter(originals)
-        while some := list(islice(todo, 4096)):  # bounded: a million files are not queued at once
-            yield from pool.map(_one_in_worker, some, chunksize=_CHUNK)
+        todo = iter(batches)
+        while some := list(islice(todo, 64)):  # bounded: a million files are not queued at once
+            for outcomes in pool.map(_all_in_worker, some):
+                yield from outcomes
+
+
+def _batches(originals: list[Original]) -> Iterator[list[str]]:
+    """Paths by so many that handing them over costs little, and so few that no process is left with all the work."""
+    batch: list[str] = []
+    size = 0
+    for original in originals:
+        batch.append(original.path)
+        size += original.size_bytes
+        if len(batch) == _BATCH or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 _worker_job: _Job
@@ -182,29 +200,43 @@ _worker_job: _Job
 def _start_worker(job: _Job) -> None:
     global _worker_job
     _worker_job = job
+    gc.freeze()  # what was imported lives as long as the process: never look through it for garbage
 
 
-def _one_in_worker(original: Original) -> _Outcome:
-    return _one(original, _worker_job)
+def _all_in_worker(paths: list[str]) -> list[_Outcome]:
+    return [_one(path, _worker_job) for path in paths]
 
 
-def _one(original: Original, job: _Job) -> _Outcome:
+def _one(path: str, job: _Job) -> _Outcome:
     content: bytes | None = None
     try:
-        content = load(Path(original.path), job.recipe)
+        content = load(Path(path), job.recipe)
         if job.recipe.rejected and job.recipe.pseudonyms.source(content) in job.recipe.rejected:
             raise Quarantined(Reason.FOUND_IN_REVIEW)
         clean = deidentify(content, job.recipe)
     except Quarantined as refusal:
         if content is None:
-            return _Outcome(original, reason=refusal.reason)
-        return _set_aside(original, content, refusal.reason, job)
-    part = job.parts / job.recipe.pseudonyms.source(os.fsencode(original.path))
-    part.write_bytes(clean.dicom)
-    return _Outcome(original, part=part, uids=clean.uids)
+            return _Outcome(reason=refusal.reason)
+        return _set_aside(content, refusal.reason, job)
+    name = job.recipe.pseudonyms.source(os.fsencode(path))
+    _write(job.parts / name, clean.pieces if isinstance(clean, Assembled) else [clean.dicom])
+    return _Outcome(name, uids=clean.uids)
 
 
-def _set_aside(original: Original, content: bytes, reason: Reason, job: _Job) -> _Outcome:
+def _write(path: Path, pieces: list[bytes | memoryview]) -> None:
+    """Write a file from where its pieces lie: to put them together first would cost more than to write them."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        while pieces:
+            written = os.writev(file, pieces)  # Linux writes no more than 2 GiB at once
+            while pieces and written >= len(pieces[0]):
+                written -= len(pieces.pop(0))
+            pieces[:1] = [memoryview(piece)[written:] for piece in pieces[:1]]
+    finally:
+        os.close(file)
+
+
+def _set_aside(content: bytes, reason: Reason, job: _Job) -> _Outcome:
     """Keep a copy where that is asked for, but none of a patient who was withdrawn."""
     name = job.recipe.pseudonyms.source(content)
     try:
@@ -214,34 +246,39 @@ def _set_aside(original: Original, content: bytes, reason: Reason, job: _Job) ->
         reason = refusal.reason
     if job.quarantine and reason != Reason.WITHDRAWN:
         set_aside(content, job.quarantine / name, job.quarantine)
-    return _Outcome(original, name, reason)
+    return _Outcome(name, reason)
 
 
 class _Settled:
     """New files under their names, each content once; a second object with the same UID gets a name of its own."""
 
-    def __init__(self, destination: Path) -> None:
+    def __init__(self, destination: Path, parts: Path) -> None:
         self.destination = destination
+        self.parts = parts
         self.duplicates = 0
         self._paths: dict[tuple[str, str, str], list[Path]] = {}
+        self._folders: set[Path] = set()
 
     def add(self, outcome: _Outcome) -> None:
         """Give a finished part its name."""
+        part = self.parts / outcome.name
         paths = self._paths.setdefault(outcome.uids, [])
-        if any(filecmp.cmp(path, outcome.part, shallow=False) for path in paths):
+        if any(filecmp.cmp(path, part, shallow=False) for path in paths):
             self.duplicates += 1
-            outcome.part.unlink()
+            part.unlink()
             return
-        sha256 = hashlib.sha256(outcome.part.read_bytes()).hexdigest() if paths else ""
+        sha256 = hashlib.sha256(part.read_bytes()).hexdigest() if paths else ""
         path = self.destination / place(*outcome.uids, sha256, only=not paths)
         paths.append(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        outcome.part.replace(path)
+        if path.parent not in self._folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._folders.add(path.parent)
+        part.replace(path)
 
 
-def _write_index(path: Path, aside: list[_Outcome]) -> None:
-    """List what is set aside, with that of earlier runs."""
-    rows = {(outcome.name, str(outcome.reason), outcome.original.name) for outcome in aside}
+def _write_index(path: Path, aside: list[tuple[str, str, str]]) -> None:
+    """List what is set aside (name, reason, path of the original), with that of earlier runs."""
+    rows = set(aside)
     if path.exists():
         with path.open(encoding="utf-8", newline="") as old:
             rows |= {(row["name"], row["reason"], row["path"]) for row in csv.DictReader(old)}
