@@ -13,10 +13,14 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pydicom
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.deidentification.standard import BASIC_PROFILE
@@ -51,7 +55,13 @@ OTHERS = {
         "from deid.dicom import replace_identifiers",
         "replace_identifiers([str(path)])[0].save_as(new)",
     ),
+    "gdcmanon": (
+        "import subprocess; home = Path(sys.executable).parent",
+        "subprocess.run([home / 'gdcmanon', '-c', home / 'cert.pem', '-i', path, '-o', new], check=True, timeout=60)",
+    ),
 }
+PACKAGES = {"gdcmanon": "python-gdcm"}
+"""Where a program's package is not called as the program is."""
 Run = Callable[[dict[str, Planted]], dict[str, bytes]]
 
 
@@ -105,8 +115,20 @@ def installed(folder: Path) -> Path:
     """Make the environment of the other programs."""
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", str(folder)], check=True)
-    subprocess.run([*uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *OTHERS], check=True)
+    packages = [PACKAGES.get(program, program) for program in OTHERS]
+    subprocess.run(
+        [*uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *packages], check=True
+    )
+    (folder / "bin" / "cert.pem").write_bytes(certificate())
     return folder
+
+
+def certificate() -> bytes:
+    """Of nobody: gdcmanon seals under one what it takes out, into an attribute of the same file."""
+    key, name = rsa.generate_private_key(65537, 2048), x509.Name([])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def main() -> None:
