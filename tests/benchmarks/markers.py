@@ -57,7 +57,7 @@ OTHERS = {
     ),
     "gdcmanon": (
         "import subprocess; home = Path(sys.executable).parent",
-        "subprocess.run([home / 'gdcmanon', '-c', home / 'cert.pem', '-i', path, '-o', new], check=True, timeout=60)",
+        "subprocess.run([home / 'gdcmanon', '-c', home / 'cert.pem', '-i', path, '-o', new], check=True)",
     ),
 }
 PACKAGES = {"gdcmanon": "python-gdcm"}

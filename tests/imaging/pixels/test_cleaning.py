@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from pydicom import dcmread, uid
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate_extended, generate_frames
 
 from lakeward.imaging.deidentification.profile import Profile, load_profile
 from lakeward.imaging.deidentification.standard import Option
@@ -17,7 +18,7 @@ from lakeward.imaging.objects.writing import encode
 from lakeward.imaging.pipeline.process import deidentify
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.decoding import frames
-from lakeward.imaging.pixels.encoding import compress
+from lakeward.imaging.pixels.encoding import TransferSyntax, compress
 from lakeward.imaging.pixels.regions import RegionRule
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.imaging.samples import sample_folder
@@ -94,6 +95,22 @@ def test_what_is_masked_keeps_its_kind_of_compression() -> None:
     after = cleaned(encode(ds))
     assert after.file_meta.TransferSyntaxUID == uid.JPEG2000Lossless
     assert pixels(after)[:, 10:28, 10:120].max() == 30
+
+
+@pytest.mark.parametrize(("asked", "stored_in"), [("keep", uid.JPEG2000Lossless), ("htj2k", uid.HTJ2KLossless)])
+@pytest.mark.parametrize("text", ["MUSTERMANN", ""])
+def test_an_extended_offset_table_stays_where_it_fits_and_goes_where_it_would_not(
+    asked: TransferSyntax, stored_in: uid.UID, text: str
+) -> None:
+    ds = read_object(a_file(a_frame(text), a_frame(text)))
+    compress(ds, uid.JPEG2000Lossless)
+    streams = list(generate_frames(ds.PixelData, number_of_frames=2))
+    ds.PixelData, ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = encapsulate_extended(streams)
+    after = cleaned(encode(ds), CLEAN.model_copy(update={"transfer_syntax": asked}))
+    assert after.file_meta.TransferSyntaxUID == stored_in
+    assert ("ExtendedOffsetTable" in after) == (asked == "keep" and not text)
+    assert pixels(after).shape == (2, ROWS, COLUMNS)
+    assert pixels(after).max() == 30
 
 
 def test_a_profile_may_ask_for_another_syntax_whether_an_image_is_searched_or_not() -> None:

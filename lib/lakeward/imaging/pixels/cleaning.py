@@ -8,7 +8,7 @@ from lakeward.imaging.deidentification.profile import Profile
 from lakeward.imaging.deidentification.standard import Option
 from lakeward.imaging.objects.completeness import number_of_frames
 from lakeward.imaging.objects.reading import Limits
-from lakeward.imaging.pixels import burned_in, encoding, masking, regions
+from lakeward.imaging.pixels import burned_in, encoding, framewise, masking, regions
 from lakeward.imaging.pixels.decoding import frames
 from lakeward.imaging.pixels.enhance import Picture, display
 from lakeward.imaging.pixels.regions import Mask
@@ -35,6 +35,8 @@ def is_due(ds: FileDataset, profile: Profile) -> bool:
 def clean(ds: FileDataset, profile: Profile, limits: Limits) -> int | None:
     """Black out the text in an object's pixels, in all frames, and store them in the transfer syntax that is due.
 
+    Of compressed images one frame is decoded at a time, and black is the darkest value of each frame.
+
     Parameters
     ----------
     ds : pydicom.dataset.FileDataset
@@ -56,12 +58,26 @@ def clean(ds: FileDataset, profile: Profile, limits: Limits) -> int | None:
         If the pixels can't be decoded, searched with certainty, masked, or encoded again.
     """
     before = ds.file_meta.TransferSyntaxUID
-    count = _clean(ds, profile, limits) if is_due(ds, profile) else None
-    encoding.store(ds, profile.transfer_syntax, before, limits)
+    mask, count = _text(ds, profile, limits) if is_due(ds, profile) else (None, None)
+    masks = mask is not None and bool(mask.any())
+
+    def finish(image: FileDataset) -> None:
+        if mask is not None and masks:
+            masking.black_out(image, mask)
+        encoding.store(image, profile.transfer_syntax, before, limits)
+
+    if masks or profile.transfer_syntax != "keep":
+        decoded = before.is_encapsulated if masks else before in encoding.LOSSLESS
+        # The single bits of neighboring frames share bytes.
+        if decoded and "PixelData" in ds and ds.BitsAllocated > 1:
+            framewise.change_each(ds, finish, limits)
+        else:
+            finish(ds)
     return count
 
 
-def _clean(ds: FileDataset, profile: Profile, limits: Limits) -> int:
+def _text(ds: FileDataset, profile: Profile, limits: Limits) -> tuple[Mask, int]:
+    """Return where text is, in any of the frames, and in how many areas."""
     mask, count = regions.known(ds, profile.regions)
     watch = _Watch(number_of_frames(ds), mask)
     for index, frame in enumerate(frames(ds, limits)):
@@ -71,9 +87,7 @@ def _clean(ds: FileDataset, profile: Profile, limits: Limits) -> int:
                 area = mask[box.top : box.bottom, box.left : box.right]
                 count += not area.all()
                 area[:] = True
-    if mask.any():
-        masking.black_out(ds, mask)
-    return count
+    return mask, count
 
 
 class _Watch:
