@@ -74,7 +74,7 @@ def test_the_same_object_always_gives_the_same(kind: Derived) -> None:
 
 @pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dicom3tools is not installed")
 @pytest.mark.parametrize("kind", ["sc", "pr"])
-@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm", "examples_overlay.dcm"])
 def test_dciodvfy_finds_no_error(kind: Derived, name: str, tmp_path: Path) -> None:
     for number, ds in enumerate(made(kind, name)):
         ds.save_as(tmp_path / f"{number}.dcm")

@@ -168,8 +168,9 @@ def _finish(derived: Dataset, source: FileDataset, carried: tuple[str, ...]) -> 
     for keyword in carried:
         if keyword in source:
             derived[keyword] = source[keyword]
-    if "Laterality" not in derived:
-        derived.Laterality = source.get("Laterality") or ""  # Type 2C, PS3.3 C.7.3.1
+    laterality = source.get("Laterality")
+    if "Laterality" not in derived and (laterality or not derived.get("BodyPartExamined")):
+        derived.Laterality = laterality or ""  # Type 2C, PS3.3 C.7.3.1: not of parts that are not paired
 
 
 def _has_voi(source: FileDataset) -> bool:
