@@ -58,6 +58,17 @@ def test_each_check_can_fail(check: str, spoil: Spoil, monkeypatch: pytest.Monke
     assert check in failed(checks("research", CT))
 
 
+def test_a_pixel_that_changes_beside_what_is_masked_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def brighten_a_corner(ds: Dataset) -> None:
+        if ds.Modality == "US":
+            ds.PixelData = ds.PixelData[:-1] + b"\xff"
+
+    assert failed(checks("research-pixels")) == {}
+    spoil_all(brighten_a_corner, monkeypatch)
+    done = checks("research-pixels")["pixels unchanged"]
+    assert (done.passed, done.failed) == (6, 3)
+
+
 def test_what_identifies_an_object_is_told_by_its_attribute() -> None:
     ds = Dataset()
     ds.PatientName, ds.PatientID, ds.StudyInstanceUID = "Oyarzabal^Quintina", "ID-7781", "1.2.826.0.9.77"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
 from lakeward.imaging.deidentification import identity
@@ -16,6 +16,7 @@ from lakeward.imaging.deidentification.standard import BASIC_PROFILE, Option
 from lakeward.imaging.deidentification.temporal import shift_date
 from lakeward.imaging.objects.reading import read_object, silenced
 from lakeward.imaging.pipeline.process import load
+from lakeward.imaging.pixels.decoding import Frame, frames
 from lakeward.imaging.reasons import Quarantined
 from lakeward.imaging.verification.originals import identifying, is_own_uid, walk
 from lakeward.imaging.verification.report import Check, Tally
@@ -103,10 +104,13 @@ class Consistency:
             days = _days_between(old, new)
             self._note("intervals of a patient kept", self._days.setdefault(patient, days) == days, where)
 
-    def _note_pixels(self, name: str, old: Dataset, new: Dataset, masked: bool) -> None:
-        if "PixelData" not in old or masked:
+    def _note_pixels(self, name: str, old: FileDataset, new: FileDataset, masked: bool) -> None:
+        if "PixelData" not in old:
             return
-        same = old.PixelData == new.PixelData or np.array_equal(_stored_bits(old), _stored_bits(new))
+        if masked:
+            same = all(_is_masked_at_most(*pair) for pair in zip(frames(old), frames(new), strict=True))
+        else:
+            same = old.PixelData == new.PixelData or np.array_equal(_stored_bits(old), _stored_bits(new))
         self._note("pixels unchanged", same, name)
 
     def checks(self) -> Iterator[Check]:
@@ -116,6 +120,13 @@ class Consistency:
                 self._note("references lead to their objects", self._objects[old] == new, where)
         for tally in self._tallies.values():
             yield tally.check()
+
+
+def _is_masked_at_most(old: Frame, new: Frame) -> bool:
+    """Whether all pixels of a frame that have changed have one color now."""
+    before, after = (frame.reshape(*frame.shape[:2], -1) for frame in (old, new))
+    changed = (before != after).any(axis=-1)
+    return len(np.unique(after[changed], axis=0)) <= 1
 
 
 def _stored_bits(ds: Dataset) -> "np.ndarray[Any, np.dtype[np.unsignedinteger[Any]]]":
