@@ -34,7 +34,7 @@ class Recipe:
     limits : Limits
         Bounds on one object's size.
     seconds : float
-        Wall time that one object may take.
+        Processor time that one object may take.
     crosswalk : Crosswalk, optional
         Seals what pseudonyms stand for, where the run asks for it.
     withdrawn : tuple of Pseudonyms and set of str
