@@ -10,6 +10,7 @@ import pyotp
 import pytest
 
 from cut_short import killed
+from issuer import ACCOUNT
 from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
 from lakeward.governance.people.errors import NotAllowed, NotLetIn, PersonRefused, StoreDamaged
 from lakeward.governance.people.people import People
@@ -206,8 +207,11 @@ def test_what_can_not_be_recorded_changes_nobody(people: People, root: Person, j
             people.set_roles(root, "ann", [Role.ADMINISTRATOR])
         with pytest.raises(EventNotRecorded):
             people.reset(root, "ann", "a second first password")
+        with pytest.raises(EventNotRecorded):
+            people.set_account(root, "ann", ACCOUNT)
     finally:
         use_sink(before)
+    people.set_account(root, "root", ACCOUNT)  # it is nobody's yet
     assert people.let_in("ann", PASSWORD).roles == frozenset()
 
 

@@ -38,7 +38,12 @@ def parquet(value: object) -> bytes:
         *(TEXT.decode().encode(codec) for codec in ("utf-16", "utf-16-le", "utf-16-be")),
         *(base64.b64encode(b"x" * before + TEXT) for before in range(3)),
         *(TEXT.hex().encode(), TEXT.hex().upper().encode()),
-        *(zlib.compress(TEXT), b"PDF stream\n" + zlib.compress(TEXT) + b"\nend", gzip.compress(TEXT, mtime=0), zipped(TEXT)),
+        *(
+            zlib.compress(TEXT),
+            b"PDF stream\n" + zlib.compress(TEXT) + b"\nend",
+            gzip.compress(TEXT, mtime=0),
+            zipped(TEXT),
+        ),
         zipped(gzip.compress(TEXT, mtime=0)),
         *(parquet(TEXT.decode()), parquet(zlib.compress(TEXT)), parquet([TEXT, TEXT])),
         b"\0" * (1 << 22) + TEXT,
