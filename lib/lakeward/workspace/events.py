@@ -24,7 +24,7 @@ _acting: ContextVar[str] = ContextVar("acting", default="")
 
 @contextmanager
 def acting_as(user: str) -> Iterator[None]:
-    """Let a person who was let in be the actor of the block's events, in place of the operating system's user."""
+    """Let a person who was let in be the actor of the block's events, in place of the machine's user, ``os:NAME``."""
     before = _acting.set(user)
     try:
         yield
@@ -33,7 +33,7 @@ def acting_as(user: str) -> Iterator[None]:
 
 
 def _actor() -> str:
-    return _acting.get() or getpass.getuser()
+    return _acting.get() or f"os:{getpass.getuser()}"  # which is nobody who has shown a password here
 
 
 class Event(BaseModel):
