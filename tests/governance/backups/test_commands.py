@@ -67,6 +67,18 @@ def test_a_backup_from_its_key_to_its_end(
     assert "has lost the file" in run("verify")[1]
 
 
+def test_a_backup_of_another_key_hides_no_other(
+    lakehouse: Lakehouse, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _told(run, "create")
+    monkeypatch.setenv("LAKEWARD_BACKUP_KEY", "a5" * 32)
+    _told(run, "create")
+    before, after = _told(run, "list", code=1)
+    assert (before["id"], before["bytes"]) == (made["id"], None)
+    assert "was made with the key" in before["fault"]
+    assert (after["bytes"], after["fault"]) == (made["bytes"], "")
+
+
 def test_what_was_erased_since_the_backup_is_counted(lakehouse: Lakehouse, run: Run, tmp_path: Path) -> None:
     event = Event(type="imaging.export.started", object="cohort-b", reason="Ann's", details={"for": "Ann"})
     record(event)

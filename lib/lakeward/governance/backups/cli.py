@@ -41,23 +41,29 @@ def create(json: Json = False) -> None:
 
 @app.command("list")
 def list_backups(json: Json = False) -> None:
-    """List the backups, oldest first.
+    """List the backups, oldest first; ends with 1 if one can't be read, and says why.
 
     Example: lakeward backup list
     """
+    from lakeward.governance.backups.manifest import Manifest
     from lakeward.governance.backups.restore import manifests
 
-    rows = [
-        {
-            "id": it.id,
-            "tables": len(it.tables),
-            "files": len(it.items),
-            "bytes": it.size,
-            "sent": it.sent,
-        }
-        for it in manifests()
-    ]
+    rows: list[dict[str, object]] = []
+    for id_, it in manifests().items():
+        read = it if isinstance(it, Manifest) else None
+        rows.append(
+            {
+                "id": id_,
+                "tables": read and len(read.tables),
+                "files": read and len(read.items),
+                "bytes": read and read.size,
+                "sent": read and read.sent,
+                "fault": "" if read else str(it),
+            }
+        )
     print_rows(rows, json)
+    if any(row["fault"] for row in rows):
+        raise typer.Exit(1)
 
 
 @app.command()

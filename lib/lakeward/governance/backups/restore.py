@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from lakeward.governance.backups.errors import BackupDamaged, NoSuchBackup
+from lakeward.governance.backups.errors import BackupDamaged, NoSuchBackup, WrongKey
 from lakeward.governance.backups.known import FAILED, known
 from lakeward.governance.backups.manifest import Item, Manifest, is_id
 from lakeward.governance.backups.parallel import each
@@ -234,16 +234,16 @@ def _inside(path: str) -> PurePosixPath:
     return found
 
 
-def manifests() -> list[Manifest]:
-    """Return all backups, oldest first.
-
-    Raises
-    ------
-    WrongKey
-        If one was made with another key.
-    """
+def manifests() -> dict[str, Manifest | WrongKey | BackupDamaged]:
+    """Return all backups by their ids, oldest first; in place of one that can't be read, why."""
     place, ring = vault(), backup_keys()
-    return [read(place, ring, id_)[0] for id_ in backups(place)]
+    found = dict[str, Manifest | WrongKey | BackupDamaged]()
+    for id_ in backups(place):
+        try:
+            found[id_] = read(place, ring, id_)[0]
+        except (WrongKey, BackupDamaged) as error:
+            found[id_] = error
+    return found
 
 
 def erasures_since(at: datetime) -> int:
