@@ -21,8 +21,11 @@ AUDIT_NOTEBOOK = NOTEBOOKS / "01_audit.ipynb"
 
 def test_the_audit_trail_is_shown_verified_and_proven(home: Path, tmp_path: Path) -> None:
     Trail().append(Event(type="imaging.export.started", object="cohort-a", reason="asked for"))
-    ran = execute(AUDIT_NOTEBOOK, tmp_path / "ran.ipynb", {}).read_text()
+    heads = tmp_path / "heads"
+    heads.mkdir()
+    ran = execute(AUDIT_NOTEBOOK, tmp_path / "ran.ipynb", {"anchor_in": str(heads)}).read_text()
     assert "cohort-a" in ran
+    assert len(list(heads.iterdir())) == 1
     assert re.search(r"\d events, 0 anchored heads, 0 findings", ran)
     assert "c2sp.org/tlog-proof@v1" in ran
     assert "Proven: governance.audit.reviewed is event" in ran

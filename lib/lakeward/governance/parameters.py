@@ -30,6 +30,7 @@ class AuditParameters(HeartbeatParameters):
 
     silence_fails: bool = Field(False, description="Whether the notebook fails if there was such a time.")
     key: str = Field("", description="The log's public key, if it is known from elsewhere.")
+    anchor_in: str = Field("", description="Folder or address where others guard signed heads; none is left if empty.")
 
 
 class BackupParameters(Parameters):
