@@ -11,7 +11,7 @@ from lakeward.imaging.verification.consistency import check_objects
 from lakeward.imaging.verification.hiding import PLACES
 from lakeward.imaging.verification.leaks import NotPlanted, check_leaks, planted
 from lakeward.imaging.verification.markers import Marker, Supply, allowed
-from lakeward.imaging.verification.planting import ATTRIBUTES, Planted, attributes
+from lakeward.imaging.verification.planting import ATTRIBUTES, Planted, Plot, attributes
 from lakeward.imaging.verification.trial import Trial
 
 
@@ -27,6 +27,15 @@ def test_no_marker_is_left_under_a_shipped_profile(profile: str) -> None:
     assert [finding for check in checks for finding in check.findings] == []
     assert sum(check.passed for check in checks) > 15_000
     assert all(check.passed or check.set_aside for check in checks)
+
+
+def test_a_marker_in_the_row_of_an_object_is_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    plot = Plot(load_profile("basic"), Supply(), "comment")
+    plot.ds.ImageComments = word = plot.word("(0020,4000)")
+    objects = [plot.finish("commented")]
+    assert [check.failed for check in check_leaks(trial("basic"), objects)] == [0]
+    monkeypatch.setattr("lakeward.imaging.objects.header.as_json", lambda ds: f"for {word}")
+    assert [check.failed for check in check_leaks(trial("basic"), objects)] == [1]
 
 
 def test_every_attribute_that_can_hold_a_marker_does() -> None:
