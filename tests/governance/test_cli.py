@@ -103,7 +103,7 @@ def test_a_whole_trail_is_verified_and_a_changed_one_ends_with_one(trail: Trail,
     key.write_text(run("keys")[1])
     assert _told(run, "verify", "--key", key)["events"] == 4
     with closing(sqlite3.connect(trail.store.path, isolation_level=None)) as connection:
-        connection.execute("UPDATE entries SET data = replace(data, 'LW1', 'LW2')")
+        connection.execute("UPDATE recent SET data = replace(data, 'LW1', 'LW2')")
     code, text = run("verify", "--json")
     assert code == 1
     found = json.loads(text)["findings"][0]
@@ -152,7 +152,7 @@ def test_between_two_heads_nothing_was_changed_which_is_checked_where_there_is_n
     assert run("prove-consistency", heads[1], "--newer", heads[0])[0] == 1
     assert _told(run, "prove-consistency", heads[1])["older"] == heads[1].read_text()
     with closing(sqlite3.connect(trail.store.path, isolation_level=None)) as connection:
-        connection.execute("UPDATE entries SET leaf = zeroblob(32) WHERE sequence = 1")
+        connection.execute("UPDATE recent SET leaf = zeroblob(32) WHERE sequence = 1")
     code, text = run("prove-consistency", heads[0])
     assert code == 1
     assert "rewritten" in text
@@ -174,7 +174,7 @@ def test_an_event_is_proven_by_its_id_too(trail: Trail, run: Run) -> None:
 def test_silence_is_told_from_rest(trail: Trail, run: Run) -> None:
     assert run("validate-continuity")[0] == 0
     with closing(sqlite3.connect(trail.store.path, isolation_level=None)) as connection:
-        connection.execute(f"UPDATE entries SET data = replace(data, 'recorded\":\"{TODAY.year}', 'recorded\":\"2020')")
+        connection.execute(f"UPDATE recent SET data = replace(data, 'recorded\":\"{TODAY.year}', 'recorded\":\"2020')")
     code, text = run("validate-continuity", "--json")
     assert code == 1
     assert json.loads(text)[-1]["minutes"] > 100_000

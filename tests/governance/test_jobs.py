@@ -21,7 +21,7 @@ def test_the_daily_audit_fails_and_publishes_nothing_where_the_trail_was_changed
     trail = Trail()
     trail.append(Event(type="imaging.export.started", object="cohort-a"))
     with closing(sqlite3.connect(trail.store.path, isolation_level=None)) as connection:
-        connection.execute("UPDATE entries SET data = replace(data, 'cohort-a', 'cohort-b')")
+        connection.execute("UPDATE recent SET data = replace(data, 'cohort-a', 'cohort-b')")
     runner = Runner(Record(), order_of(load(BUNDLE, "dev"), "governance_audit", {}))
     ended = runner.run(runner.start({}))
     assert ended.state.result is Result.FAILED

@@ -88,7 +88,7 @@ def _older_manifest_in_its_place(lakehouse: Lakehouse) -> None:
 def _fork(lakehouse: Lakehouse) -> None:
     """The trail in use is another than the one in the backups, though it tells of them."""
     with closing(sqlite3.connect(trail_here().folder / "trail.sqlite", isolation_level=None)) as connection:
-        connection.execute("UPDATE entries SET leaf = zeroblob(32) WHERE sequence = 1")
+        connection.execute("UPDATE recent SET leaf = zeroblob(32) WHERE sequence = 1")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_what_is_wrong_with_a_restored_lakehouse_is_told(lakehouse: Lakehouse, t
         file.unlink()
     (back / "mlflow" / "mlflow.db").write_bytes(b"SQLite format 3\0" + bytes(100))
     with closing(sqlite3.connect(back / "events" / "trail.sqlite", isolation_level=None)) as connection:
-        connection.execute("UPDATE entries SET data = replace(data, 'cohort-a', 'cohort-b')")
+        connection.execute("UPDATE recent SET data = replace(data, 'cohort-a', 'cohort-b')")
     told = " ".join(faults(manifest, back))
     assert "The table imaging.images can't be read" in told
     assert "The database mlflow/mlflow.db: DatabaseError" in told

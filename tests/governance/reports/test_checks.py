@@ -63,7 +63,7 @@ def _lose_heads(world: World) -> None:
 
 
 WRONG = "Identity, password or code is wrong."
-EDIT = "UPDATE entries SET data = replace(data, 'cohort', 'c') || ' ' WHERE sequence = 30"
+EDIT = "UPDATE recent SET data = replace(data, 'cohort', 'c') || ' ' WHERE sequence = 30"
 BROKEN = {
     "audit_intact": Broken(_trail(EDIT)),
     "audit_continuous": Broken(period=LONGER, now=NOW),

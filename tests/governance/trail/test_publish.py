@@ -115,7 +115,7 @@ def test_what_is_retired_leaves_the_table_its_files_and_its_history(
 def test_an_event_that_was_changed_is_not_published(trail: Trail, event: Make) -> None:
     trail.append(event(1), event(2))
     with closing(sqlite3.connect(trail.store.path, isolation_level=None)) as connection:
-        connection.execute("UPDATE entries SET data = replace(data, 'object-2', 'object-9') WHERE sequence = 2")
+        connection.execute("UPDATE recent SET data = replace(data, 'object-2', 'object-9') WHERE sequence = 2")
     with pytest.raises(NotProven, match="Event 2 is not what was hashed"):
         publish(trail)
     assert verify(trail.store).findings != []

@@ -35,8 +35,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(SIZE - 1)
     ]
     trail = Trail(folder)
-    for start in range(0, SIZE, 100):
-        trail.append(*events[start : start + 100])
+    for start in range(0, SIZE, 50):  # so that some of them are recent still
+        trail.append(*events[start : start + 50])
     trail.store.wipe()
     assert verify(trail.store).findings == []
     return folder / "trail.sqlite"
@@ -59,12 +59,25 @@ def _first(verification: Verification) -> tuple[Fault, int]:
 
 
 def _rows(connection: sqlite3.Connection, start: int = 0) -> list[tuple[int, bytes, str, str]]:
-    sql = "SELECT sequence, leaf, data, payload FROM entries WHERE sequence >= ?"
-    return connection.execute(sql, (start,)).fetchall()
+    found = []
+    for table in ("entries", "recent"):
+        sql = f"SELECT sequence, leaf, data, payload FROM {table} WHERE sequence >= ?"
+        found += connection.execute(sql, (start,)).fetchall()
+    return found
 
 
 def _put(connection: sqlite3.Connection, rows: list[tuple[int, bytes, str, str]]) -> None:
-    connection.executemany("REPLACE INTO entries (sequence, leaf, data, payload) VALUES (?, ?, ?, ?)", rows)
+    """Write entries, each in the table that has one of its number or will have it."""
+    (first,) = connection.execute("SELECT min(sequence) FROM recent").fetchone()
+    for row in rows:
+        table = "entries" if first is None or row[0] < first else "recent"
+        connection.execute(f"REPLACE INTO {table} (sequence, leaf, data, payload) VALUES (?, ?, ?, ?)", row)
+
+
+def _change(connection: sqlite3.Connection, sql: str, *values: object) -> None:
+    """Change entries, in whichever of the tables they are."""
+    for table in ("entries", "recent"):
+        connection.execute(sql.format(table), values)
 
 
 def _again(row: tuple[int, bytes, str, str], data: str) -> tuple[int, bytes, str, str]:
@@ -94,7 +107,7 @@ def test_an_edit(whole: Path, number: int, with_hash: bool) -> None:
 @given(number=st.integers(1, SIZE - 1), change=st.sampled_from(["UPPER(payload)", "''", "payload || '~eA'"]))
 def test_an_edit_of_reason_or_details(whole: Path, number: int, change: str) -> None:
     with _tampered(whole) as (connection, check):
-        connection.execute(f"UPDATE entries SET payload = {change} WHERE sequence = ?", (number,))
+        _change(connection, f"UPDATE {{}} SET payload = {change} WHERE sequence = ?", number)
         assert _first(check()) == (Fault.EDIT, number)
 
 
@@ -104,7 +117,7 @@ def test_an_erasure_that_nobody_recorded(whole: Path, number: int) -> None:
     with _tampered(whole) as (connection, check):
         parts = entries.parts(_rows(connection, number)[0][3].encode())
         left = entries.SEPARATOR.join([entries.ERASED + entries.digest(parts[0]), *parts[1:]]).decode()
-        connection.execute("UPDATE entries SET payload = ? WHERE sequence = ?", (left, number))
+        _change(connection, "UPDATE {} SET payload = ? WHERE sequence = ?", left, number)
         assert _first(check()) == (Fault.DELETION, number)
 
 
@@ -113,10 +126,10 @@ def test_an_erasure_that_nobody_recorded(whole: Path, number: int) -> None:
 def test_a_deletion(whole: Path, number: int, count: int, renumber: bool) -> None:
     count = min(count, SIZE - 1 - number)
     with _tampered(whole) as (connection, check):
-        connection.execute("DELETE FROM entries WHERE sequence >= ? AND sequence < ?", (number, number + count))
+        _change(connection, "DELETE FROM {} WHERE sequence >= ? AND sequence < ?", number, number + count)
         if renumber:
             rows = _rows(connection, number)
-            connection.execute("DELETE FROM entries WHERE sequence >= ?", (number,))
+            _change(connection, "DELETE FROM {} WHERE sequence >= ?", number)
             _put(connection, [(row[0] - count, *row[1:]) for row in rows])
         assert _first(check()) == (Fault.DELETION, number)
 
@@ -125,7 +138,7 @@ def test_a_deletion(whole: Path, number: int, count: int, renumber: bool) -> Non
 @given(number=Number)
 def test_a_deletion_of_the_bytes_alone(whole: Path, number: int) -> None:
     with _tampered(whole) as (connection, check):
-        connection.execute("UPDATE entries SET data = NULL, payload = NULL WHERE sequence = ?", (number,))
+        _change(connection, "UPDATE {} SET data = NULL, payload = NULL WHERE sequence = ?", number)
         assert _first(check()) == (Fault.DELETION, number)
 
 
@@ -136,7 +149,7 @@ def test_an_insertion(whole: Path, number: int, forge: bool) -> None:
     with _tampered(whole) as (connection, check):
         rows = _rows(connection, number)
         new = _again(rows[0], _forged(rows[0][2])) if forge else rows[0]
-        connection.execute("DELETE FROM entries WHERE sequence >= ?", (number,))
+        _change(connection, "DELETE FROM {} WHERE sequence >= ?", number)
         _put(connection, [new, *[(row[0] + 1, *row[1:]) for row in rows]])
         fault, place = _first(check())
         assert fault is Fault.INSERTION
@@ -169,7 +182,7 @@ def test_a_change_of_order(whole: Path, numbers: tuple[int, int], with_hash: boo
 @given(number=Number)
 def test_a_truncation(whole: Path, number: int) -> None:
     with _tampered(whole) as (connection, check):
-        connection.execute("DELETE FROM entries WHERE sequence >= ?", (number,))
+        _change(connection, "DELETE FROM {} WHERE sequence >= ?", number)
         connection.execute("DELETE FROM nodes WHERE (position + 1) * 256 > ?", (number,))
         assert _first(check()) == (Fault.TRUNCATION, number)
 
@@ -260,7 +273,7 @@ def test_a_clock_that_stepped_back(trail: Trail, clock: object) -> None:
         ("DELETE FROM state", Fault.DELETION, 0),
         ("UPDATE state SET last = zeroblob(32)", Fault.EDIT, SIZE - 1),
         ("UPDATE state SET frontier = zeroblob(128)", Fault.EDIT, SIZE - 1),
-        ("UPDATE entries SET sequence = 1000 WHERE sequence = 599", Fault.EDIT, SIZE - 1),
+        ("UPDATE recent SET sequence = 1000 WHERE sequence = 599", Fault.EDIT, SIZE - 1),
         ("UPDATE entries SET leaf = zeroblob(32) WHERE sequence = 77", Fault.EDIT, 77),
     ],
 )
@@ -295,6 +308,7 @@ def _content(file: Path) -> object:
                 connection.execute(f"SELECT {columns} FROM {table} NOT INDEXED").fetchall()
                 for table, columns in [
                     ("entries", "sequence, leaf, CAST(data AS BLOB), CAST(payload AS BLOB)"),
+                    ("recent", "sequence, leaf, CAST(data AS BLOB), CAST(payload AS BLOB)"),
                     ("state", "size, last, frontier, CAST(head AS BLOB)"),
                 ]
             ]

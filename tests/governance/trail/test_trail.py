@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 
 import pytest
@@ -211,6 +213,31 @@ def test_a_trail_that_was_removed_takes_nothing_into_the_void(trail: Trail, even
     shutil.rmtree(trail.folder)
     trail.append(event(2))
     assert [told["object"] for told in _all(trail)[1:]] == ["object-2"]
+
+
+def test_entries_are_found_before_and_after_they_are_indexed(trail: Trail, event: Make) -> None:
+    trail.append(*map(event, range(1, 250)))
+    for number in range(250, 300):
+        trail.append(event(number))
+        with trail.view() as view:
+            assert [row.sequence for row in view.select(Wanted(object=f"object-{number}"), by_time=True)] == [number]
+            assert [row.sequence for row in view.select(Wanted(kinds=["export"]), by_time=True)][-1] == number
+            assert [row[0] for block in view.rows() for row in block] == list(range(number + 1))
+    assert verify(trail.store).findings == []
+
+
+def test_a_file_from_before_there_were_recent_entries_is_read_and_continued(trail: Trail, event: Make) -> None:
+    trail.append(*map(event, range(1, 260)))  # a batch that completes a block leaves none
+    with closing(sqlite3.connect(trail.folder / "trail.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM recent").fetchone() == (0,)
+        connection.execute("DROP TABLE recent")
+    with trail.view() as view:
+        assert len(view.select()) == 260
+    assert verify(trail.store).findings == []
+    continued = Trail()
+    continued.append(event(260))
+    assert len(_all(continued)) == 261
+    assert verify(continued.store).findings == []
 
 
 @everywhere

@@ -31,7 +31,8 @@ FIELDS = ("sequence", "recorded", *_PLAIN, "reason", "details", "erased")
 
 _SALT_BYTES = 16
 _URL = bytes.maketrans(b"+/", b"-_")
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_text = json.encoder.encode_basestring
+"""Writes a text as JSON, with the escapes that RFC 8785 (3.2.2.2) has, in a call of C."""
 
 
 def sealed(event: Event) -> tuple[bytes, bytes]:
@@ -40,19 +41,13 @@ def sealed(event: Event) -> tuple[bytes, bytes]:
     if event.reason:
         fields.append(("reason", event.reason))
     disclosures = [disclosure(name, value) for name, value in fields]
-    plain: dict[str, Any] = {
-        "_sd": [digest(it).decode() for it in disclosures],
-        "actor": event.actor,
-        "at": stamp(event.at),
-        "host": event.host,
-        "id": event.id,
-        "kind": kind_of(event.type).value,
-        "object": event.object,
-        "outcome": event.outcome,
-        "process": event.process,
-        "type": event.type,
-    }
-    return _encoded(plain), SEPARATOR.join(disclosures)
+    digests = ",".join([f'"{digest(it).decode()}"' for it in disclosures])
+    plain = (
+        f'{{"_sd":[{digests}],"actor":{_text(event.actor)},"at":"{stamp(event.at)}","host":{_text(event.host)},'
+        f'"id":{_text(event.id)},"kind":"{kind_of(event.type).value}","object":{_text(event.object)},'
+        f'"outcome":"{event.outcome}","process":{event.process},"type":"{event.type}"}}'
+    )
+    return plain.encode(), SEPARATOR.join(disclosures)
 
 
 def entry(event: bytes, previous: bytes, recorded: str, sequence: int) -> bytes:
@@ -67,8 +62,8 @@ def entry(event: bytes, previous: bytes, recorded: str, sequence: int) -> bytes:
 
 def disclosure(name: str, value: Any) -> bytes:
     """Return salt, name and value, encoded (RFC 9901, 4.2.1)."""
-    whole = [_base64(os.urandom(_SALT_BYTES)).decode(), name, _exact(value)]
-    return _base64(_encoded(whole) if value is None or isinstance(value, str | int) else rfc8785.dumps(whole))
+    salt = _base64(os.urandom(_SALT_BYTES)).decode()
+    return _base64(f'["{salt}",{_text(name)},{_canonical(value)}]'.encode())
 
 
 def digest(disclosure: bytes) -> bytes:
@@ -129,6 +124,13 @@ def stamp(at: datetime) -> str:
     return f"{at.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
 
 
+def _canonical(value: Any) -> str:
+    """Write texts and integers ten times as fast as what writes all else."""
+    if isinstance(value, str):
+        return _text(value)
+    return str(value) if type(value) is int and abs(value) < 1 << 53 else rfc8785.dumps(_exact(value)).decode()
+
+
 def _exact(value: Any) -> Any:
     """Write numbers as texts that other programs would round (RFC 7493, 2.2), which canonical JSON refuses."""
     match value:
@@ -140,11 +142,6 @@ def _exact(value: Any) -> Any:
             return {name: _exact(item) for name, item in value.items()}
         case _:
             return value
-
-
-def _encoded(value: Any) -> bytes:
-    """Write what is canonical as it stands, ten times as fast: names in order, texts, and integers that are exact."""
-    return _JSON.encode(value).encode()
 
 
 def _base64(data: bytes) -> bytes:

@@ -38,6 +38,8 @@ class Queue:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._quiet: tuple[Place, tuple[int, int, int] | None] | None = None
+        """The place behind all that was queued, and how the file looked then."""
 
     def put(self, events: Sequence[tuple[bytes, bytes]]) -> Place | None:
         """Add events, and return the place behind them; None if the queue is full."""
@@ -54,11 +56,15 @@ class Queue:
 
     def waiting(self, done: Place) -> Waiting:
         """Return all that was queued behind a place."""
+        if self._quiet == (done, self._looks()):
+            return Waiting([], done)
         with self._locked() as file:
             generation, base, size = self._begun(file)
             begin = done.offset - base if done.generation == generation else _HEADER
             text = os.pread(file, size - begin, begin)
-        return Waiting([event for line in text.splitlines() if (event := _event(line))], Place(generation, base + size))
+            end = Place(generation, base + size)
+            self._quiet = end, self._looks()
+        return Waiting([event for line in text.splitlines() if (event := _event(line))], end)
 
     def clear(self, done: Place) -> None:
         """Empty the file, if it has grown large and nothing waits behind a place."""
@@ -87,6 +93,14 @@ class Queue:
             yield file
         finally:
             os.close(file)
+
+    def _looks(self) -> tuple[int, int, int] | None:
+        """What differs once something was queued."""
+        try:
+            file = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return file.st_ino, file.st_size, file.st_mtime_ns
 
     def _begun(self, file: int) -> tuple[str, int, int]:
         """Generation, base and size of the file, begun anew if it is empty or from before the machine started."""

@@ -4,7 +4,6 @@ Who, what and when are columns that SQLite derives from the bytes that were hash
 else. Processes put their events into a file beside it, and whoever gets the writer's lock appends all that waits.
 """
 
-import fcntl
 import os
 import sqlite3
 import time
@@ -19,10 +18,16 @@ from lakeward.governance.trail.store_sql import DERIVED, condition, state_of
 from lakeward.governance.trail.together import Together
 from lakeward.workspace.errors import Busy
 
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS entries (
+_TABLES = ("entries", "recent")
+_ENTRIES = f"""
     sequence INTEGER PRIMARY KEY, leaf BLOB NOT NULL, data TEXT, payload TEXT,
-    {", ".join(f"{name} TEXT AS (json_extract(data, '$.{path}'))" for name, path in DERIVED)});
+    {", ".join(f"{name} TEXT AS (json_extract(data, '$.{path}'))" for name, path in DERIVED)}
+"""
+_STATE = ("vkey", "generation", "place", "size", "last", "frontier", "head")
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS entries ({_ENTRIES});
+CREATE TABLE IF NOT EXISTS recent ({_ENTRIES});
 CREATE INDEX IF NOT EXISTS by_kind ON entries (kind, recorded);
 CREATE INDEX IF NOT EXISTS by_actor ON entries (actor, recorded);
 CREATE INDEX IF NOT EXISTS by_object ON entries (object, recorded);
@@ -31,8 +36,14 @@ CREATE TABLE IF NOT EXISTS nodes (
 CREATE TABLE IF NOT EXISTS state (
     only INTEGER PRIMARY KEY CHECK (only = 0), vkey TEXT NOT NULL, generation TEXT NOT NULL, place INTEGER NOT NULL,
     size INTEGER NOT NULL, last BLOB NOT NULL, frontier BLOB NOT NULL, head TEXT NOT NULL);
+COMMIT;
 """
-_ROWS = "SELECT sequence, leaf, CAST(data AS BLOB), CAST(payload AS BLOB) FROM entries"
+_STORED = "sequence, leaf, data, payload"
+_ROWS = "SELECT sequence, leaf, CAST(data AS BLOB), CAST(payload AS BLOB) FROM"
+_PUT_STATE = f"""
+INSERT INTO state VALUES (0{", ?" * len(_STATE)})
+ON CONFLICT DO UPDATE SET {", ".join(f"{it} = excluded.{it}" for it in _STATE)}
+"""
 _TOGETHER_BYTES = 4 << 20
 _PATIENCE_S = 60
 _UNHARMED = (
@@ -49,6 +60,10 @@ class SqliteView(View):
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        # A file that was last written before there were recent entries has none.
+        tables = [f"SELECT * FROM {table}" for table in _TABLES if table == "entries" or table in there]
+        self._log = f"({' UNION ALL '.join(tables)})"
 
     def state(self) -> State | None:
         """Return where the log stands, None if it was never opened."""
@@ -56,7 +71,7 @@ class SqliteView(View):
 
     def rows(self) -> Iterator[list[tuple[int, bytes, bytes | None, bytes | None]]]:
         """Yield all entries in order, in lists of `BLOCK`; each has what a `Row` has."""
-        found = self._connection.execute(f"{_ROWS} ORDER BY sequence")
+        found = self._connection.execute(f"{_ROWS} {self._log} ORDER BY sequence")
         while block := found.fetchmany(BLOCK):
             yield block
 
@@ -64,12 +79,12 @@ class SqliteView(View):
         """Return the entries that are wanted, by their number in the log or by time."""
         where, values = condition(wanted, by_time)
         order = "recorded, sequence" if by_time else "sequence"
-        sql = f"{_ROWS} WHERE {where} ORDER BY {order} LIMIT :limit"
+        sql = f"{_ROWS} {self._log} WHERE {where} ORDER BY {order} LIMIT :limit"
         return [Row(*row) for row in self._connection.execute(sql, {**values, "limit": limit})]
 
     def times(self, since: str, until: str) -> Iterator[tuple[int, str]]:
         """Yield number and time of the entries that were recorded in a span of time, in their order."""
-        sql = "SELECT sequence, recorded FROM entries WHERE recorded >= ? AND recorded < ? ORDER BY sequence"
+        sql = f"SELECT sequence, recorded FROM {self._log} WHERE recorded >= ? AND recorded < ? ORDER BY sequence"
         yield from self._connection.execute(sql, (since, until))
 
     def row_of_nodes(self, level: int, start: int, stop: int) -> list[bytes]:
@@ -79,7 +94,7 @@ class SqliteView(View):
 
     def leaves(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the hashes of entries."""
-        sql = "SELECT leaf FROM entries WHERE sequence >= ? AND sequence < ? ORDER BY sequence"
+        sql = f"SELECT leaf FROM {self._log} WHERE sequence >= ? AND sequence < ? ORDER BY sequence"
         for (leaf,) in self._connection.execute(sql, (start, stop)):
             yield leaf
 
@@ -100,7 +115,6 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._queue = Queue(path.with_suffix(".queue"))
-        self._lock_path = path.with_suffix(".lock")
         self._together = Together(_TOGETHER_BYTES)
         self._done = Place("", 0)
         self._writer: tuple[tuple[int, int], sqlite3.Connection] | None = None
@@ -142,11 +156,9 @@ class SqliteStore:
 
     def create(self) -> None:
         """Make the file, for its owner alone, if it is not there."""
-        with self._judged(), self._alone():
-            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
-            with self._changed() as change:
-                for statement in _SCHEMA.split(";\n"):
-                    change.execute(statement)
+        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
+        with self._judged(), closing(_opened(self.path)) as connection:
+            connection.executescript(_SCHEMA)
 
     def append(self, events: Sequence[Sealed], make: Make) -> None:
         """Append events, perhaps together with those of others, and return when they outlive a power cut.
@@ -162,7 +174,7 @@ class SqliteStore:
     def alone(self, make: Make) -> None:
         """Make a change that nobody else can make; it is given what waits, too."""
         with self._judged():
-            self._together.alone(lambda: self._change(make))
+            self._together.alone(lambda: self._drain(make))
 
     def wipe(self) -> None:
         """Leave nothing of what was taken out in the log that SQLite writes ahead.
@@ -172,7 +184,8 @@ class SqliteStore:
         Busy
             If others read for minutes: then it goes with the next such change.
         """
-        (busy, _, _) = self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with closing(_opened(self.path)) as connection:
+            (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise Busy(
                 f"It is done, but others read {self.path.name}, so what was taken out is in its -wal file still."
@@ -181,99 +194,57 @@ class SqliteStore:
     # --- the one who writes ------------------------------------------------------------------------------------------
 
     def _append(self, make: Make, events: Sequence[Sealed]) -> None:
-        """Append events of this process, or leave that to the process that has the lock, and wait for it."""
-        with self._lock() as got:
-            if got:
-                self._drain(make, events)
-                return
+        """Append events of this process, or leave that to the process that writes, and wait for it."""
+        if self._drained(make, events):
+            return
         while (mine := self._queue.put(events)) is None:
-            with self._alone():
-                self._drain(make)
+            self._drain(make)
         self._wait_for(mine, make)
 
-    def _change(self, make: Make) -> None:
-        with self._alone():
-            state, done = _state(self._connection())
-            waiting = self._queue.waiting(done)
-            if batch := make(state, waiting.events):
-                self._write(batch, waiting.end)
-                if batch.left:
-                    self._queue.wipe(waiting.end)
-                    self.wipe()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Wait until this process is the one writer."""
+    def _drain(self, make: Make) -> None:
+        """Wait until this process is the one writer, and append all that waits."""
         for _ in _pauses(f"The trail {self.path} was being written by others for {_PATIENCE_S} s. Try again."):
-            with self._lock() as got:
-                if got:
-                    yield
-                    return
+            if self._drained(make):
+                return
 
     def _wait_for(self, mine: Place, make: Make) -> None:
         """Return once all before a place is in the store, by whoever's doing."""
         for _ in _pauses(f"Another process held up the trail {self.path} for {_PATIENCE_S} s: is it stopped?"):
             if _reached(self._done, mine):
                 return
-            with self._lock() as got:
-                if got:
-                    self._drain(make)
-                else:
-                    self._done = _state(self._connection())[1]
-            if got and not _reached(self._done, mine):
+            if not self._drained(make):
+                self._done = _state(self._connection())[1]
+            elif not _reached(self._done, mine):
                 raise NotProven(f"The queue of events beside {self.path} was changed by another program.")
 
-    @contextmanager
-    def _lock(self) -> Iterator[bool]:
-        """Take the writer's lock if it is free, which is told; the kernel drops it at death.
+    def _drained(self, make: Make, mine: Sequence[Sealed] = ()) -> bool:
+        """Append all that waits, and then these, unless another process writes, which is told.
 
-        Waiting for it asleep would wake all who wait at each release, one by one, only to find their events done.
+        Waiting for it asleep would wake all who wait at each commit, one by one, only to find their events done.
         """
-        lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            got = True
-        except BlockingIOError:
-            got = False
-        try:
-            yield got
-        finally:
-            os.close(lock)
-
-    def _drain(self, make: Make, mine: Sequence[Sealed] = ()) -> None:
-        """Append all that waits, and then these."""
-        state, done = _state(self._connection())
-        waiting = self._queue.waiting(done)
-        if (events := [*waiting.events, *mine]) and (batch := make(state, events)):
-            self._write(batch, waiting.end)
-        if waiting.events:
-            self._queue.clear(waiting.end)
+        with self._turn() as change:
+            if change is None:
+                return False
+            state, done = _state(change)
+            waiting = self._queue.waiting(done)
+            batch = make(state, [*waiting.events, *mine])
+            if batch:
+                _write(change, batch, waiting.end)
         self._done = waiting.end
-
-    def _write(self, batch: Batch, done: Place) -> None:
-        state = batch.state
-        with self._changed() as change:
-            change.executemany(
-                "INSERT INTO entries (sequence, leaf, data, payload) VALUES (?, ?, ?, ?)",
-                [(number, leaf, data.decode(), payload.decode()) for number, leaf, data, payload in batch.rows],
-            )
-            if batch.nodes:
-                change.executemany("INSERT INTO nodes VALUES (?, ?, ?)", batch.nodes)
-            change.execute(
-                "INSERT OR REPLACE INTO state VALUES (0, ?, ?, ?, ?, ?, ?, ?)",
-                (state.vkey, *done, state.frontier.size, state.last, b"".join(state.frontier.hashes), state.head),
-            )
-            for number, payload in batch.left.items():
-                if payload is None:
-                    change.execute("UPDATE entries SET data = NULL, payload = NULL WHERE sequence = ?", (number,))
-                else:
-                    change.execute("UPDATE entries SET payload = ? WHERE sequence = ?", (payload.decode(), number))
+        if batch and batch.left:
+            self._queue.wipe(waiting.end)
+            self.wipe()
+        elif waiting.events:
+            self._queue.clear(waiting.end)
+        return True
 
     @contextmanager
-    def _changed(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, on the disk when the block has ended."""
+    def _turn(self) -> Iterator[sqlite3.Connection | None]:
+        """One transaction, on the disk when the block has ended; None if another process is in one."""
         writer = self._connection()
-        writer.execute("BEGIN IMMEDIATE")
+        if not _begun(writer):
+            yield None
+            return
         try:
             yield writer
         except BaseException:
@@ -305,14 +276,53 @@ class SqliteStore:
         """The process's one connection for writing; a forked child makes its own, and so does one with a new file."""
         which = os.getpid(), self.path.stat().st_ino
         if self._writer is None or self._writer[0] != which:
-            connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-            # WAL: readers never wait for a writer. FULL: what was committed outlives a power cut.
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
-            connection.execute("PRAGMA secure_delete = ON")
+            connection = _opened(self.path)
+            connection.execute("PRAGMA busy_timeout = 0")
             self._writer = which, connection
         return self._writer[1]
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+    # WAL: readers never wait for a writer. FULL: what was committed outlives a power cut.
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
+    connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+def _begun(writer: sqlite3.Connection) -> bool:
+    """Begin a transaction, unless another process is in one, which is told."""
+    try:
+        writer.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
+
+
+def _write(change: sqlite3.Connection, batch: Batch, done: Place) -> None:
+    """Write a batch, its entries where indices are kept if it completes a block."""
+    if batch.nodes:
+        change.execute(f"INSERT INTO entries ({_STORED}) SELECT {_STORED} FROM recent")
+        change.execute("DELETE FROM recent")
+        change.executemany("INSERT INTO nodes VALUES (?, ?, ?)", batch.nodes)
+    change.executemany(
+        f"INSERT INTO {'entries' if batch.nodes else 'recent'} ({_STORED}) VALUES (?, ?, ?, ?)",
+        [(number, leaf, data.decode(), payload.decode()) for number, leaf, data, payload in batch.rows],
+    )
+    state = batch.state
+    change.execute(
+        _PUT_STATE, (state.vkey, *done, state.frontier.size, state.last, b"".join(state.frontier.hashes), state.head)
+    )
+    for number, payload in batch.left.items():
+        for table in _TABLES:
+            if payload is None:
+                change.execute(f"UPDATE {table} SET data = NULL, payload = NULL WHERE sequence = ?", (number,))
+            else:
+                change.execute(f"UPDATE {table} SET payload = ? WHERE sequence = ?", (payload.decode(), number))
 
 
 def _state(connection: sqlite3.Connection) -> tuple[State | None, Place]:
