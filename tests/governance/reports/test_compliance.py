@@ -69,6 +69,13 @@ def test_the_score_counts_what_has_no_evidence_and_leaves_out_what_is_outside() 
     assert score([OUTSIDE]).percent is None
 
 
+def test_a_policy_that_nobody_signed_is_not_reported_as_a_change(world: World) -> None:
+    world.tell("governance.policy.changed", f"policy/{'ab' * 32}", "mallory")
+    sections = {section.title: section for section in made(PERIOD, NOW).document.sections}
+    rows = [row for part in sections["Approvals and promotions"].blocks if isinstance(part, Table) for row in part.rows]
+    assert [row[2] for row in rows if row[3] == "mallory"] == ["not signed by two"]
+
+
 def test_the_pdf_says_it_all_and_has_contents_bookmarks_and_numbers(report: Compliance, tmp_path: Path) -> None:
     write(report.document, tmp_path / "a.pdf")
     pdf = pypdf.PdfReader(tmp_path / "a.pdf")

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
+from lakeward.governance.approvals import quorum
+from lakeward.governance.approvals.witness import CHANGED
 from lakeward.governance.reports.checks.check import many
 from lakeward.governance.reports.document import Bars, Section, Table, Text
 from lakeward.governance.reports.stores import IN_BULK, Stores, Told
@@ -59,11 +61,12 @@ def _touches(stores: Stores) -> Section:
 
 def _approvals(stores: Stores) -> Section:
     found = stores.of("governance.approval.", "training.model.", "governance.policy.")
+    forged = {number for number, _ in quorum.forged(stores.people)} if stores.of(CHANGED) else set()
     rows = [
         (
             _time(it),
             it["object"],
-            _deed(it),
+            "not signed by two" if it["sequence"] in forged else _deed(it),
             it["actor"],
             _detail(it, "risk", "alias"),
         )
