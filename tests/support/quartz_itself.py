@@ -15,6 +15,7 @@ import pytest
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 from py4j.protocol import Py4JJavaError
 
+from cache import CACHE
 from lakeward.workspace.errors import PrerequisiteMissing
 from lakeward.workspace.jars import fetch
 
@@ -25,8 +26,7 @@ NOT_NEEDED = "com.mchange:*,com.zaxxer:*,org.slf4j:*"
 
 def quartz_jar() -> Path:
     """Return Quartz's jar, fetched once for all checkouts; no network skips the test, but not where CI is set."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = caches / "lakeward-ci" / f"quartz-{SHA256[:16]}.jar"
+    cache = CACHE / f"quartz-{SHA256[:16]}.jar"
     if not cache.is_file():
         with tempfile.TemporaryDirectory() as scratch:
             try:

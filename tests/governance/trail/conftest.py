@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
 
-from cosmos_stand_in import serving
+from azure_emulators import cosmos_db
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import Event
 from lakeward.workspace.settings import settings
@@ -30,12 +30,12 @@ class Clock:
 
 
 @pytest.fixture(scope="session")
-def cosmos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Host and port of the emulator that COSMOS_EMULATOR names, else of a stand-in."""
+def cosmos() -> Iterator[str]:
+    """Host and port of the emulator that COSMOS_EMULATOR names, else of Vercel's."""
     if emulator := os.environ.get("COSMOS_EMULATOR"):
         yield emulator
         return
-    with serving(tmp_path_factory.mktemp("cosmos")) as address:
+    with cosmos_db() as address:
         yield address
 
 

@@ -1,6 +1,5 @@
 """In Azure Cosmos DB: a commit is one item, and who is slower signs anew."""
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -133,7 +132,6 @@ def test_an_answer_that_is_lost_appends_neither_twice_nor_never(
     assert verify(written.store).findings == []
 
 
-@pytest.mark.skipif("COSMOS_EMULATOR" in os.environ, reason="cosmium searches all partitions, whichever is asked for")
 def test_a_log_goes_on_in_the_next_partition(
     trail: Trail, event: Make, monkeypatch: pytest.MonkeyPatch, clock: Callable[[], datetime]
 ) -> None:

@@ -29,7 +29,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -79,7 +79,7 @@ class CosmosView(View):
     def rows(self) -> Iterator[list[_Stored]]:
         """Yield all entries in order, in lists of `BLOCK`; each has what a `Row` has."""
         block: list[_Stored] = []
-        sql = "SELECT c.entries FROM c WHERE c.start < @size ORDER BY c.start"
+        sql = "SELECT c.entries FROM c WHERE c.block = @block AND c.start < @size ORDER BY c.start"
         for item in self._asked(sql, 0, self._size, {"size": self._size}):
             block += [_row(entry) for entry in item["entries"]]
             while len(block) >= BLOCK:
@@ -105,7 +105,7 @@ class CosmosView(View):
 
     def row_of_nodes(self, level: int, start: int, stop: int) -> list[bytes]:
         """Return the hashes of the stored inner nodes of a level from one position to before another."""
-        where = "n.level = @level AND n.place >= @start AND n.place < @stop"
+        where = "c.block = @block AND n.level = @level AND n.place >= @start AND n.place < @stop"
         sql = f"SELECT n.place, n.hash FROM c JOIN n IN c.nodes WHERE {where}"
         values = {"level": level, "start": start, "stop": stop}
         found = {it["place"]: it["hash"] for it in self._asked(sql, start << level, stop << level, values)}
@@ -119,18 +119,18 @@ class CosmosView(View):
 
     def nodes(self) -> dict[tuple[int, int], bytes]:
         """Return the stored inner nodes, by level and position."""
-        sql = "SELECT VALUE n FROM c JOIN n IN c.nodes"
+        sql = "SELECT VALUE n FROM c JOIN n IN c.nodes WHERE c.block = @block"
         return {(it["level"], it["place"]): _bytes(it["hash"]) for it in self._asked(sql, 0, self._size, {})}
 
     def _entries(self, what: str, where: str, values: Mapping[str, Any], start: int, stop: int) -> Iterator[_Item]:
         """Yield of entries in items that begin before `stop` and end behind `start`."""
-        sql = f"SELECT {what} FROM c JOIN e IN c.entries WHERE c.start < @behind AND c.stop > @first AND {where}"
+        within = "c.block = @block AND c.start < @behind AND c.stop > @first"
+        sql = f"SELECT {what} FROM c JOIN e IN c.entries WHERE {within} AND {where}"
         yield from self._asked(sql, start, stop, {**values, "first": start, "behind": min(stop, self._size)})
 
     def _asked(self, sql: str, start: int, stop: int, values: Mapping[str, Any]) -> Iterator[_Item]:
-        parameters = [{"name": f"@{name}", "value": value} for name, value in values.items()]
         for block in range(max(start - _MOST, 0) // _PARTITION, -(-min(stop, self._size) // _PARTITION)):
-            yield from self._container.query_items(sql, parameters=parameters, partition_key=str(block))
+            yield from _found(self._container, sql, str(block), **values)
 
 
 class CosmosStore:
@@ -243,18 +243,25 @@ def _created(container: ContainerProxy, item: _Item) -> bool:
     return True
 
 
+def _found(container: ContainerProxy, sql: str, block: str, **values: Any) -> Iterable[_Item]:
+    """Ask one partition; the query says ``c.block = @block``, too, since emulators go by nothing else."""
+    parameters = [{"name": f"@{name}", "value": value} for name, value in {**values, "block": block}.items()]
+    return container.query_items(sql, parameters=parameters, partition_key=block)
+
+
 def _at(container: ContainerProxy, item: _Item) -> str | None:
     """Return the last hash of the item that is in the place of one, None if there is none yet."""
-    sql, parameters = "SELECT c.last FROM c WHERE c.id = @id", [{"name": "@id", "value": item["id"]}]
-    found = list(container.query_items(sql, parameters=parameters, partition_key=item["block"]))
+    sql = "SELECT c.last FROM c WHERE c.block = @block AND c.id = @id"
+    found = list(_found(container, sql, item["block"], id=item["id"]))
     return str(found[0]["last"]) if found else None
 
 
 def _newest(container: ContainerProxy, known: State | None) -> State | None:
     """Return where the log stands, looking from a place on where it stood once."""
     state, block = known, known.frontier.size // _PARTITION if known else 0
-    sql = "SELECT TOP 1 c.vkey, c.stop, c.last, c.frontier, c.head FROM c ORDER BY c.start DESC"
-    while found := list(container.query_items(sql, partition_key=str(block))):
+    what = "c.vkey, c.stop, c.last, c.frontier, c.head"
+    sql = f"SELECT TOP 1 {what} FROM c WHERE c.block = @block ORDER BY c.start DESC"
+    while found := list(_found(container, sql, str(block))):
         item = found[0]
         frontier = Frontier(item["stop"], [_bytes(it) for it in item["frontier"]])
         state = State(item["vkey"], _bytes(item["last"]), frontier, item["head"])
@@ -285,12 +292,11 @@ def _item(batch: Batch) -> _Item:
 
 def _take_out(container: ContainerProxy, left: Mapping[int, bytes | None]) -> None:
     """Take out of entries all but these disclosures; if None, the entry itself, too."""
-    sql = "SELECT * FROM c WHERE c.start <= @number AND c.stop > @number"
+    sql = "SELECT * FROM c WHERE c.block = @block AND c.start <= @number AND c.stop > @number"
     numbers = sorted(left)
     while numbers:
-        parameters = [{"name": "@number", "value": numbers[0]}]
         blocks = {str(it // _PARTITION) for it in (numbers[0], max(numbers[0] - _MOST, 0))}
-        found = (container.query_items(sql, parameters=parameters, partition_key=block) for block in blocks)
+        found = (_found(container, sql, block, number=numbers[0]) for block in blocks)
         item = next(chain.from_iterable(found))
         for entry in item["entries"]:
             if entry["number"] in left:
