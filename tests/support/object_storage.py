@@ -1,4 +1,4 @@
-"""S3 as far as moto has it, on this machine."""
+"""Object storage on this machine: S3 as far as moto has it, Azure's as far as Azurite has it."""
 
 import socket
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from urllib.request import urlopen
 
 import pytest
 import s3fs
+from adlfs import AzureBlobFileSystem
 from moto.server import ThreadedMotoServer
 
 
@@ -31,3 +32,9 @@ def s3_here(patch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
     finally:
         server.stop()
+
+
+def azure_here(patch: pytest.MonkeyPatch, connection: str) -> None:
+    """Let the environment lead there."""
+    patch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
+    AzureBlobFileSystem.clear_instance_cache()

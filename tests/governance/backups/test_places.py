@@ -3,11 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
-import s3fs
 
 from backed_up import Lakehouse, numbers
 from lakeward.governance.backups.create import create
@@ -19,22 +18,17 @@ from lakeward.governance.backups.vault import Vault, vault
 from lakeward.governance.backups.verify import verify
 from lakeward.workspace.errors import Busy, ConfigurationError
 from lakeward.workspace.settings import settings
-from object_storage import s3_here
 
 
-@pytest.fixture
-def s3(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3fs.S3FileSystem]:
-    """Object storage on this machine, as the place of backups."""
-    monkeypatch.setenv("LAKEWARD_BACKUP_TO", "s3://backups/lakehouse")
+def test_object_storage_is_a_place_too(
+    lakehouse: Lakehouse, object_storage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LAKEWARD_BACKUP_TO", f"{object_storage}/lakehouse")
     settings.cache_clear()
-    with s3_here(monkeypatch):
-        yield s3fs.S3FileSystem(use_listings_cache=False)
-
-
-def test_object_storage_is_a_place_too(lakehouse: Lakehouse, s3: s3fs.S3FileSystem, tmp_path: Path) -> None:
     with pytest.raises(PlaceFails):
         create()
-    s3.mkdir("backups")
+    files, root = fsspec.core.url_to_fs(vault().url, use_listings_cache=False)
+    files.mkdir(object_storage)
     create()
     lakehouse.write("imaging.images", 5)
     second = create().manifest
@@ -43,15 +37,15 @@ def test_object_storage_is_a_place_too(lakehouse: Lakehouse, s3: s3fs.S3FileSyst
     assert numbers(tmp_path / "back" / "imaging" / "images") == [1, 2, 3, 4, 5]
     with leased(vault()), pytest.raises(FileExistsError):
         vault().put_new("lease", b"theirs")
-    s3.pipe_file("backups/lakehouse/lease", b'{"holder": "elsewhere", "token": "theirs", "until": 9e9}')
+    files.pipe_file(f"{root}/lease", b'{"holder": "elsewhere", "token": "theirs", "until": 9e9}')
     with pytest.raises(Busy, match="elsewhere"):
         create()
-    s3.rm_file("backups/lakehouse/lease")
-    chunk = s3.find("backups/lakehouse/chunks")[0]
-    held = s3.cat_file(chunk)
-    s3.pipe_file(chunk, held[:-1] + bytes([held[-1] ^ 1]))
+    files.rm_file(f"{root}/lease")
+    chunk = files.find(f"{root}/chunks")[0]
+    held = files.cat_file(chunk)
+    files.pipe_file(chunk, held[:-1] + bytes([held[-1] ^ 1]))
     assert not verify().ok
-    s3.rm_file(chunk)
+    files.rm_file(chunk)
     assert not verify().ok
     assert remove_old(lakehouse.at(200))[0] != [second.id]
 
