@@ -76,8 +76,9 @@ def test_a_recipe_is_named_by_all_that_decides_its_output_and_hides_its_key(reci
 
 
 def test_an_object_that_takes_too_long_is_set_aside(build: Build, recipe: Recipe) -> None:
+    large = build(1, Rows=2048, Columns=2048, PixelData=bytes(2 * 2048**2))
     with pytest.raises(Quarantined) as late:
-        process(build(1), Recipe(recipe.profile, recipe.key, seconds=0.001))
+        process(large, Recipe(recipe.profile, recipe.key, seconds=0.001))
     assert late.value.reason == Reason.TIMEOUT
 
 
