@@ -32,6 +32,7 @@ from lakeward.imaging.pipeline.runs import (
     prepared_session,
     quarantine_folder,
     run_folder,
+    still_ours,
     update_run,
 )
 from lakeward.imaging.pipeline.sinks import Row, choose, sweep
@@ -242,6 +243,7 @@ def _parts(
 
 
 def _committed(spark: "SparkSession", part: Part, written: list[Row]) -> Counter[str]:
+    still_ours()
     choose().commit(written)
     counts = commit(spark, part)
     shutil.rmtree(part.ledger)

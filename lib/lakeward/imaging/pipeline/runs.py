@@ -14,6 +14,7 @@ from lakeward.imaging.pipeline.recipe import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.sinks import sweep
 from lakeward.imaging.tables import IMAGES, PIXELS, RUNS, TABLES
 from lakeward.workspace.errors import LakewardError, StorageFull
+from lakeward.workspace.leases import Lease, leased
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.settings import settings
 from lakeward.workspace.spark import session
@@ -21,6 +22,9 @@ from lakeward.workspace.tables import append_records, change, ensure
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+_held: list[Lease] = []
 
 
 def intake() -> Path:
@@ -51,18 +55,22 @@ def _restricted(folder: Path) -> Path:
 
 @contextmanager
 def intake_lock() -> Iterator[None]:
-    """Lock out other runs for as long as the block lasts; another one waits a minute.
+    """Lock out other runs for as long as the block lasts; another one of this machine waits a minute.
 
     Raises
     ------
     Busy
-        If it has waited for nothing.
+        If it has waited for nothing, or another machine is at work on the lakehouse.
     StorageFull
         If a disk is full, whatever it was in the block that found out: Python, Spark or delta-rs.
     """
     try:
-        with exclusive(intake() / "ingest.lock"):
-            yield
+        with exclusive(intake() / "ingest.lock"), leased(intake() / "ingest.lease") as lease:
+            _held.append(lease)
+            try:
+                yield
+            finally:
+                _held.remove(lease)
     except LakewardError:
         raise
     except Exception as error:
@@ -72,6 +80,18 @@ def intake_lock() -> Iterator[None]:
                 "stored stays, and nothing is stored by half."
             ) from None
         raise
+
+
+def still_ours() -> None:
+    """Make sure that no other machine has taken the lakehouse over, because this one stood still for minutes.
+
+    Raises
+    ------
+    Busy
+        If one has.
+    """
+    for lease in _held:
+        lease.check()
 
 
 def prepared_session() -> "SparkSession":
