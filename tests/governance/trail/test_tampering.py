@@ -22,13 +22,13 @@ from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import Verification, verify
 from lakeward.workspace.events import Event
 
-SIZE = 600
+SIZE = 1100
 Number = st.integers(0, SIZE - 1)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trail of 600 events, over two full blocks of the tree."""
+    """A trail of 1,100 events: four full blocks of the tree, which are indexed, and what is recent."""
     folder = tmp_path_factory.mktemp("whole")
     events = [
         Event(type="imaging.export.started", object=str(number), reason="asked for", details={"images": number})
@@ -219,7 +219,7 @@ def test_another_history_that_is_whole_in_itself(whole: Path, number: int) -> No
         connection.execute("UPDATE state SET last = ?, frontier = ?", stored)
         fault, place = _first(check())
         assert fault is (Fault.EDIT if number == SIZE - 1 else Fault.FORK)
-        assert number - 512 <= place <= number
+        assert number - 1024 <= place <= number
 
 
 def test_another_history_that_the_key_signed_is_found_by_an_anchored_head(whole: Path) -> None:
@@ -269,11 +269,11 @@ def test_a_clock_that_stepped_back(trail: Trail, clock: object) -> None:
     ("sql", "fault", "place"),
     [
         ("UPDATE nodes SET hash = zeroblob(32) WHERE level = 8 AND position = 1", Fault.EDIT, 256),
-        ("UPDATE state SET head = replace(head, '600', '599')", Fault.SIGNATURE, SIZE - 1),
+        ("UPDATE state SET head = replace(head, '1100', '1099')", Fault.SIGNATURE, SIZE - 1),
         ("DELETE FROM state", Fault.DELETION, 0),
         ("UPDATE state SET last = zeroblob(32)", Fault.EDIT, SIZE - 1),
         ("UPDATE state SET frontier = zeroblob(128)", Fault.EDIT, SIZE - 1),
-        ("UPDATE recent SET sequence = 1000 WHERE sequence = 599", Fault.EDIT, SIZE - 1),
+        ("UPDATE recent SET sequence = 2000 WHERE sequence = 1099", Fault.EDIT, SIZE - 1),
         ("UPDATE entries SET leaf = zeroblob(32) WHERE sequence = 77", Fault.EDIT, 77),
     ],
 )

@@ -216,8 +216,8 @@ def test_a_trail_that_was_removed_takes_nothing_into_the_void(trail: Trail, even
 
 
 def test_entries_are_found_before_and_after_they_are_indexed(trail: Trail, event: Make) -> None:
-    trail.append(*map(event, range(1, 250)))
-    for number in range(250, 300):
+    trail.append(*map(event, range(1, 1020)))
+    for number in range(1020, 1030):
         trail.append(event(number))
         with trail.view() as view:
             assert [row.sequence for row in view.select(Wanted(object=f"object-{number}"), by_time=True)] == [number]
@@ -227,16 +227,16 @@ def test_entries_are_found_before_and_after_they_are_indexed(trail: Trail, event
 
 
 def test_a_file_from_before_there_were_recent_entries_is_read_and_continued(trail: Trail, event: Make) -> None:
-    trail.append(*map(event, range(1, 260)))  # a batch that completes a block leaves none
+    trail.append(*map(event, range(1, 1024)))  # which fill up what is recent
     with closing(sqlite3.connect(trail.folder / "trail.sqlite")) as connection:
         assert connection.execute("SELECT count(*) FROM recent").fetchone() == (0,)
         connection.execute("DROP TABLE recent")
     with trail.view() as view:
-        assert len(view.select()) == 260
+        assert len(view.select()) == 1024
     assert verify(trail.store).findings == []
     continued = Trail()
-    continued.append(event(260))
-    assert len(_all(continued)) == 261
+    continued.append(event(1024))
+    assert len(_all(continued)) == 1025
     assert verify(continued.store).findings == []
 
 

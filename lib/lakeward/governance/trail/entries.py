@@ -8,11 +8,11 @@ leaves the entry, and so the tree, as it was.
 
 import base64
 import json
-import os
 from binascii import b2a_base64
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
+from ssl import RAND_bytes
 from typing import Any
 
 import rfc8785
@@ -62,7 +62,7 @@ def entry(event: bytes, previous: bytes, recorded: str, sequence: int) -> bytes:
 
 def disclosure(name: str, value: Any) -> bytes:
     """Return salt, name and value, encoded (RFC 9901, 4.2.1)."""
-    salt = _base64(os.urandom(_SALT_BYTES)).decode()
+    salt = _base64(RAND_bytes(_SALT_BYTES)).decode()
     return _base64(f'["{salt}",{_text(name)},{_canonical(value)}]'.encode())
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from lakeward.governance.trail.errors import NotProven, StoreDamaged, StoreFailed
+from lakeward.governance.trail.errors import NoSuchEvent, NotProven, StoreDamaged, StoreFailed
 from lakeward.governance.trail.queue import Place, Queue
 from lakeward.governance.trail.store import ALL, BLOCK, Batch, Make, Row, Sealed, State, View, Wanted
 from lakeward.governance.trail.store_sql import DERIVED, condition, state_of
@@ -44,6 +44,7 @@ _PUT_STATE = f"""
 INSERT INTO state VALUES (0{", ?" * len(_STATE)})
 ON CONFLICT DO UPDATE SET {", ".join(f"{it} = excluded.{it}" for it in _STATE)}
 """
+_MOST_RECENT = 1024
 _TOGETHER_BYTES = 4 << 20
 _PATIENCE_S = 60
 _UNHARMED = (
@@ -165,6 +166,8 @@ class SqliteStore:
 
         Raises
         ------
+        NoSuchEvent
+            If the file is gone.
         NotProven
             If the queue was tampered with: then it is not known that they are recorded.
         """
@@ -274,7 +277,10 @@ class SqliteStore:
 
     def _connection(self) -> sqlite3.Connection:
         """The process's one connection for writing; a forked child makes its own, and so does one with a new file."""
-        which = os.getpid(), self.path.stat().st_ino
+        try:
+            which = os.getpid(), self.path.stat().st_ino
+        except FileNotFoundError:
+            raise NoSuchEvent(f"The trail {self.path} is gone.") from None
         if self._writer is None or self._writer[0] != which:
             connection = _opened(self.path)
             connection.execute("PRAGMA busy_timeout = 0")
@@ -304,15 +310,18 @@ def _begun(writer: sqlite3.Connection) -> bool:
 
 
 def _write(change: sqlite3.Connection, batch: Batch, done: Place) -> None:
-    """Write a batch, its entries where indices are kept if it completes a block."""
-    if batch.nodes:
+    """Write a batch; when it fills up what is recent, that and it go to where indices are kept."""
+    first, last = batch.rows[0][0], batch.rows[-1][0]
+    full = (last + 1) // _MOST_RECENT > first // _MOST_RECENT
+    if full:
         change.execute(f"INSERT INTO entries ({_STORED}) SELECT {_STORED} FROM recent")
         change.execute("DELETE FROM recent")
-        change.executemany("INSERT INTO nodes VALUES (?, ?, ?)", batch.nodes)
     change.executemany(
-        f"INSERT INTO {'entries' if batch.nodes else 'recent'} ({_STORED}) VALUES (?, ?, ?, ?)",
+        f"INSERT INTO {'entries' if full else 'recent'} ({_STORED}) VALUES (?, ?, ?, ?)",
         [(number, leaf, data.decode(), payload.decode()) for number, leaf, data, payload in batch.rows],
     )
+    if batch.nodes:
+        change.executemany("INSERT INTO nodes VALUES (?, ?, ?)", batch.nodes)
     state = batch.state
     change.execute(
         _PUT_STATE, (state.vkey, *done, state.frontier.size, state.last, b"".join(state.frontier.hashes), state.head)

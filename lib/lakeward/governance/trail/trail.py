@@ -62,8 +62,14 @@ class Trail:
         StoreFailed, OSError
             If the store does not take it.
         """
+        ready = [entries.sealed(event) for event in events]
         self._open()
-        self.store.append([entries.sealed(event) for event in events], self._continued)
+        try:
+            self.store.append(ready, self._continued)
+        except NoSuchEvent:  # it was there, and was removed
+            self._opened = False
+            self._open()
+            self.store.append(ready, self._continued)
 
     def rotate_key(self) -> Verifier:
         """Put the next key in force, by an event whose head both keys sign."""
@@ -121,7 +127,7 @@ class Trail:
 
     def _open(self) -> None:
         """Make sure, once, that there is a log."""
-        if self._opened and self.store.exists():
+        if self._opened:
             return
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store.create()
