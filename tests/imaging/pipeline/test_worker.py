@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from lakeward.imaging.pipeline import worker
+from lakeward.imaging.pipeline.ingest import Work
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.sinks import SparkSink
-from lakeward.imaging.pipeline.worker import Task, set_aside
+from lakeward.imaging.pipeline.worker import Task, set_aside, write_list
 
 Build = Callable[..., bytes]
 
@@ -82,3 +83,15 @@ def test_a_copy_is_whole_or_not_there_and_never_readable_by_others(tmp_path: Pat
     assert (tmp_path / "copy").read_bytes() == b"original"
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+@pytest.mark.parametrize(("sizes", "most"), [([10_000_000_000, *[500_000] * 40], 40), ([0] * 41, 11), ([1], 1)])
+def test_tasks_share_the_files_by_size_each_takes_neighbors(
+    sizes: list[int], most: int, recipe: Recipe, tmp_path: Path
+) -> None:
+    write_list([Work(str(number), size, 1, b"") for number, size in enumerate(sizes)], tmp_path)
+    task = Task(recipe, "run", str(tmp_path), str(tmp_path), 4, SparkSink())
+    shares = [list(task._files([number])) for number in range(4)]
+    taken = [(place, file["path"]) for share in shares for place, file in share]
+    assert taken == [(place, str(place)) for place in range(len(sizes))]
+    assert max(map(len, shares)) == most

@@ -1,6 +1,7 @@
 """One file from bytes to all that is stored of it: the same steps for the Spark pipeline and for files to files."""
 
 import hashlib
+import os
 import stat
 import traceback
 from collections.abc import Iterator, Set
@@ -103,6 +104,17 @@ def load(path: Path, recipe: Recipe) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise Quarantined(Reason.NOT_ACCESSIBLE, type(error).__name__) from None
+
+
+def hint_at(path: Path) -> None:
+    """Have the system read a file into memory by and by, where it can."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would wait for ever
+            try:
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(file)
 
 
 def deidentify(content: bytes, recipe: Recipe, accept: Set[Reason] = frozenset()) -> Clean:

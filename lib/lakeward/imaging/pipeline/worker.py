@@ -5,6 +5,7 @@ finds its files in a list in the intake zone. The heavy rows go out to ``imaging
 that is restricted, goes into a ledger beside the list, one Parquet file for each finished task.
 """
 
+import gc
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -14,12 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakeward.imaging.pipeline.isolation import alone
 from lakeward.imaging.pipeline.owners import refuse_withdrawn
-from lakeward.imaging.pipeline.process import load, process
+from lakeward.imaging.pipeline.process import hint_at, load, process
 from lakeward.imaging.pipeline.recipe import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.sinks import Sink
 from lakeward.imaging.reasons import Quarantined, Reason
@@ -63,6 +65,9 @@ COUNT = ".count"
 _BEGUN = ".begun"
 """How files end that hold the place in the list of the original that a task is at."""
 
+_FILE_COST = 1024**2
+"""What a file costs besides the work on its bytes: as much as that on so many of them."""
+
 Entry = dict[str, Any]
 
 
@@ -102,6 +107,7 @@ class Task:
         """Process the files of the tasks whose numbers come in; for `DataFrame.mapInArrow`."""
         from pyspark import TaskContext
 
+        gc.freeze()  # after each task Spark's worker looks through all objects that are not, for a tenth of the time
         context: Any = TaskContext.get()
         number, attempt = context.partitionId(), context.attemptNumber()
         names = f"{prefix(Path(self.ledger))}{number:05d}{attempt:02d}"
@@ -110,7 +116,8 @@ class Task:
             _Notes(Path(self.ledger) / f"_{number}-{attempt}") as notes,
             self.sink.writer(f"{self.run_id}-{names}") as writer,
         ):
-            for place, file in self._files(number for batch in batches for number in batch["id"].to_pylist()):
+            numbers = (number for batch in batches for number in batch["id"].to_pylist())
+            for place, file in _read_ahead(self._files(numbers)):
                 with notes.about(place):
                     entry, row = self._one(file, f"{names}{len(entries):09d}")
                 entries.append(entry)
@@ -120,10 +127,14 @@ class Task:
         _write(pa.Table.from_pylist(entries, LEDGER), Path(self.ledger) / f"{number}-{attempt}.parquet")
 
     def _files(self, numbers: Iterable[int]) -> Iterator[tuple[int, Entry]]:
-        """Files of tasks, and their places in the list: neighbors, which often cost alike, go to different tasks."""
+        """Files of tasks, and their places in the list: neighbors, which have much in common, of some total size."""
         files = pq.read_table(Path(self.ledger) / _LIST, partitioning=None)
-        places = [place for number in numbers for place in range(number, len(files), self.tasks)]
-        return zip(places, files.take(pa.array(places, pa.int64())).to_pylist(), strict=True)
+        costs = files["size_bytes"].to_numpy() + _FILE_COST
+        ends = np.cumsum(costs)
+        owners = (ends - costs) * self.tasks // ends[-1:]
+        for number in numbers:
+            first, last = np.searchsorted(owners, [number, number + 1])
+            yield from enumerate(files.slice(first, last - first).to_pylist(), int(first))
 
     def _one(self, file: Entry, pixels_id: str) -> tuple[Entry, Entry | None]:
         """Process one file: its line in the ledger, and its row of pixels if it has one."""
@@ -161,6 +172,18 @@ class Task:
             "dicom": cleaned.dicom,
             "enhanced": cleaned.enhanced,
         }
+
+
+def _read_ahead(files: Iterable[tuple[int, Entry]]) -> Iterator[tuple[int, Entry]]:
+    """Have the system read a file while the one before it is processed."""
+    before: tuple[int, Entry] | None = None
+    for file in files:
+        hint_at(Path(os.fsdecode(file[1]["read_from"])))
+        if before:
+            yield before
+        before = file
+    if before:
+        yield before
 
 
 def write_list(files: Iterable[object], ledger: Path) -> None:
