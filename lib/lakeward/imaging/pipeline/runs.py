@@ -99,6 +99,8 @@ def prepared_session() -> "SparkSession":
 
     Call it under the lock on the intake zone: a run whose folder is still there is then known to be dead.
     """
+    # Workers and delta-rs have the work here: compiled well, what is left to the JVM took twice its time.
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
     spark = session()
     ensure(spark, *TABLES)
     for folder in sorted(intake().glob("runs/*")):
