@@ -87,9 +87,8 @@ def _lies_as_it_is(ds: FileDataset) -> bool:
 
 def _in_place(ds: FileDataset, count: int) -> Iterator[Frame]:
     kind = f"<{'i' if ds.PixelRepresentation else 'u'}{ds.BitsAllocated // 8}"
-    size = ds.Rows * ds.Columns
-    pixels = np.frombuffer(ds.PixelData, kind, count * size)
-    return iter(pixels.reshape(count, ds.Rows, ds.Columns))
+    rows, columns = ds.Rows, ds.Columns
+    return iter(np.frombuffer(ds.PixelData, kind, count * rows * columns).reshape(count, rows, columns))
 
 
 def _decoded(ds: FileDataset) -> Iterator[Frame]:

@@ -31,7 +31,8 @@ def encode_frame(frame: Frame) -> bytes:
         uint8 or uint16 of shape (rows, columns) or, as RGB, (rows, columns, 3).
     """
     rows, columns, samples = *frame.shape[:2], frame.shape[2] if frame.ndim == 3 else 1
-    differences = frame.astype(frame.dtype.newbyteorder("<"))
+    differences = np.empty(frame.shape, frame.dtype.newbyteorder("<"))
+    differences[:, 0] = frame[:, 0]
     np.subtract(frame[:, 1:], frame[:, :-1], out=differences[:, 1:])
     strip = bytes(imagecodecs.zstd_encode(differences.tobytes(), level=1))
     bits = frame.dtype.itemsize * 8
