@@ -26,6 +26,7 @@ from lakeward.imaging.pipeline.recipe import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.sinks import Sink
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.imaging.tables import CROSSWALK, IMAGES
+from lakeward.workspace.settings import on_databricks
 
 ROW_BYTES = 256 * 1024**2
 """Size of one object with its enhanced frames that Spark takes as a row: with 500 MiB a JVM of 2 GiB dies."""
@@ -175,10 +176,11 @@ class Task:
 
 
 def _read_ahead(files: Iterable[tuple[int, Entry]]) -> Iterator[tuple[int, Entry]]:
-    """Have the system read a file while the one before it is processed."""
+    """Have the system read a file while the one before it is processed; not where to open one is a call elsewhere."""
     before: tuple[int, Entry] | None = None
     for file in files:
-        hint_at(Path(os.fsdecode(file[1]["read_from"])))
+        if not on_databricks():
+            hint_at(Path(os.fsdecode(file[1]["read_from"])))
         if before:
             yield before
         before = file
