@@ -12,7 +12,7 @@ import pytest
 
 from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.objects.reading import Limits
-from lakeward.imaging.pipeline.process import deidentify, load, process
+from lakeward.imaging.pipeline.process import deidentify, hint_at, load, process
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pixels.enhance import EnhanceParameters
 from lakeward.imaging.pixels.tiff import decode_frame
@@ -117,6 +117,12 @@ def test_what_is_no_file_is_not_accessible(kind: str, tmp_path: Path, recipe: Re
         load(path, recipe)
     assert refusal.value.reason == Reason.NOT_ACCESSIBLE
     assert "QXZJWK" not in str(refusal.value)
+
+
+def test_to_hint_at_what_is_no_file_neither_fails_nor_waits(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "missing", "."):
+        hint_at(tmp_path / name)
 
 
 def test_equal_input_gives_equal_output(recipe: Recipe) -> None:
