@@ -37,6 +37,7 @@ _LARGE = 2048
 """Longer side above which a picture is made smaller than half at first: letters may be large."""
 _BLOCK = 32
 """Side of what is searched or not in full size; the detector wants sides to be multiples of it."""
+_EDGE = 5
 _STROKE, _FAINTEST, _FEWEST = 9, 20, 24
 """What is thinner, and differs by more gray levels from what is at both of its sides, may be of a letter (wider strokes
 are seen in the smaller picture, too); so many such pixels in a block count."""
@@ -50,7 +51,7 @@ _GROWTH_AT_A_GLANCE = 1.2
 _MARGIN = 2
 _TALLEST = 96
 """Pixels on a side above which an area is no line of text but a texture that the detector takes for one."""
-_TALLEST_AT_A_GLANCE = 24
+_LEAST_SIDE_AT_A_GLANCE, _TALLEST_AT_A_GLANCE = 60, 24
 _SOFTENING = 1.0
 """Standard deviation, pixels, that makes speckle disappear for the detector, and no text of legible size."""
 
@@ -91,35 +92,50 @@ def find_text(picture: Picture) -> list[Box]:
     """
     to_bgr = cv2.COLOR_RGB2BGR if picture.ndim == 3 else cv2.COLOR_GRAY2BGR
     colored = np.asarray(cv2.cvtColor(picture, to_bgr), np.uint8)  # what the models were trained on
-    strokes = _strokes(colored)
-    if not strokes.any():
+    soft = np.asarray(cv2.GaussianBlur(colored, (0, 0), _SOFTENING), np.uint8)
+    edges = _standing_out(soft, _EDGE, cv2.MORPH_GRADIENT)
+    if not edges.any():
         return []
-    lines = _at_a_glance(colored, strokes)
+    lines, vague = _at_a_glance(colored, edges)
+    strokes = _standing_out(soft, _STROKE, cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
+    for area in vague:
+        strokes[_inside(area)] = True
     for line in lines:
         strokes[_inside(line)] = False
-    boxes = lines + [box for box in _search(colored, strokes) if not any(_holds(line, box) for line in lines)]
+    boxes = lines + [box for box in _search(colored, soft, strokes) if not any(_holds(line, box) for line in lines)]
     return [box for box in boxes if not _is_mark(box, boxes, colored)]
 
 
-def _at_a_glance(picture: Picture, strokes: Strokes) -> list[Box]:
-    """Find lines of text in a smaller picture: most text, for a quarter of the cost, and none in speckle."""
+def _at_a_glance(picture: Picture, edges: Strokes) -> tuple[list[Box], list[Box]]:
+    """Find lines of text in a smaller picture: most text, for a quarter of the cost, and none in speckle.
+
+    What is larger than a line is looked at in a still smaller picture: it may be large letters. What is too large
+    in the smallest is returned, too.
+    """
     rows, columns = picture.shape[:2]
     scale = min(_scale(picture) / 2, _LARGE / 2 / max(rows, columns))
-    return [
-        _grown(area, scale, rows, columns, _GROWTH_AT_A_GLANCE)
-        for area in _areas(picture, scale, [_whole(picture, scale)])
-        if _shorter_side(area) * scale <= _TALLEST_AT_A_GLANCE and strokes[_inside(area)].any()
-    ]
+    lines: list[Box] = []
+    vague = [Box(0, 0, columns, rows)]
+    while True:
+        areas = [
+            area
+            for area in _areas(picture, scale, [_whole(picture, scale)])
+            if edges[_inside(area)].any() and any(_touch(area, other) for other in vague)
+        ]
+        vague = [area for area in areas if _shorter_side(area) * scale > _TALLEST_AT_A_GLANCE]
+        lines += [_grown(area, scale, rows, columns, _GROWTH_AT_A_GLANCE) for area in areas if area not in vague]
+        scale /= 2
+        if not vague or scale * min(rows, columns) < _LEAST_SIDE_AT_A_GLANCE:
+            return lines, vague
 
 
-def _search(picture: Picture, strokes: Strokes) -> list[Box]:
+def _search(picture: Picture, soft: Picture, strokes: Strokes) -> list[Box]:
     """Find lines of text in full size, where there are strokes; where texture looks like text, in two other ways."""
     whole = [_whole(picture, _scale(picture))]
     places = _blocks(whole[0], strokes)
     boxes, vague = _lines(picture, places)
     if not vague:
         return boxes
-    soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), _SOFTENING), np.uint8)
     for other in (soft, picture):  # the detector judges by what is around, too
         if other is picture and places == whole:
             break  # as it was
@@ -143,13 +159,11 @@ def _scale(picture: Picture) -> float:
     return min(_MOST_ENLARGED, max(1.0, _LEAST_SIDE / shorter))
 
 
-def _strokes(picture: Picture) -> Strokes:
-    """Where something is thin enough for a letter, and stands out enough: no edge of an area, and little speckle."""
-    smooth = cv2.GaussianBlur(picture, (0, 0), _SOFTENING)
-    square = np.ones((_STROKE, _STROKE), np.uint8)
-    hats = (cv2.morphologyEx(smooth, hat, square) for hat in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT))
-    channels = (channel for hat in hats for channel in cv2.split(hat))
-    return np.asarray(reduce(cv2.max, channels) > _FAINTEST, np.bool_)  # numpy takes fifty times as long
+def _standing_out(picture: Picture, side: int, *kinds: int) -> Strokes:
+    """Where edges, or thin things that are light or dark, stand out enough for a letter."""
+    contrasts = (cv2.morphologyEx(picture, kind, np.ones((side, side), np.uint8)) for kind in kinds)
+    most = reduce(cv2.max, cv2.split(reduce(cv2.max, contrasts)))  # numpy takes fifty times as long
+    return np.asarray(cv2.compare(most, _FAINTEST, cv2.CMP_GT), np.bool_)
 
 
 def _areas(picture: Picture, scale: float, places: list[Box]) -> list[Box]:
