@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from struct import pack
@@ -54,6 +55,7 @@ def fast(content: bytes, recipe: Recipe) -> Assembled | None:
 def assert_same(content: bytes, recipe: Recipe) -> bool:
     """Whether the fast way took an object; it must then give what the slow way gives."""
     assembled = fast(content, recipe)
+    assert_same_by_its_beginning(content, recipe, assembled)
     if assembled is None:
         return False
     with silenced():
@@ -67,6 +69,17 @@ def assert_same(content: bytes, recipe: Recipe) -> bool:
         assert assembled.columns == whole.columns
         assert assembled.image.PixelData == whole.image.PixelData
     return True
+
+
+def assert_same_by_its_beginning(content: bytes, recipe: Recipe, assembled: Assembled | None) -> None:
+    """Where the beginning of a file is enough, it gives what the whole file gives."""
+    size = len(content)
+    for read in (size - 1, size - 1000, size // 2):
+        with silenced(), suppress(Unsure, Quarantined):
+            begun = recipe.everyday.beginning(content[:read], size)
+            assert assembled
+            assert b"".join([*begun.pieces, content[read:]]) == assembled.dicom
+            assert begun.uids == assembled.uids
 
 
 def without_vrs(content: bytes) -> bytes:
@@ -200,6 +213,15 @@ def test_both_ways_agree_on_objects_without_vrs(
     bare = without_vrs(build(number))
     head = bare[: bare.index(b"DICM") + 16 + int.from_bytes(bare[140:144], "little")]
     assert_same(head + as_implicit(content[start:]), RECIPES[name])
+
+
+def test_the_beginning_of_an_everyday_file_is_enough(build: Callable[..., bytes]) -> None:
+    for content in (build(0), without_vrs(build(0))):
+        for read in range(len(content) - 2048, len(content)):
+            assert RECIPES["research"].everyday.beginning(content[:read], len(content)).pieces
+        for read in (0, 100, 132, 140, len(content) - 2049):
+            with silenced(), pytest.raises((Unsure, Quarantined)):
+                RECIPES["research"].everyday.beginning(content[:read], len(content))
 
 
 def test_everyday_images_without_vrs_go_the_fast_way(build: Callable[..., bytes]) -> None:

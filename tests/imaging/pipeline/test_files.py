@@ -15,6 +15,7 @@ import pytest
 from lakeward.imaging.pipeline import files
 from lakeward.imaging.pipeline.discovery import find
 from lakeward.imaging.pipeline.files import deidentify_folder
+from lakeward.imaging.pipeline.heads import Begun, begin
 from lakeward.imaging.pipeline.process import deidentify
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.tables import QUARANTINE, WITHDRAWN
@@ -78,6 +79,22 @@ def test_parallel_and_serial_and_again_give_the_same_files(
     again = deidentify_folder(source, tmp_path / "serial", recipe)
     assert contents(tmp_path / "parallel") == contents(tmp_path / "serial")
     assert again.written == 18
+
+
+def test_an_original_that_changes_after_its_beginning_was_read_is_read_again(
+    tmp_path: Path, build: Build, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "image.dcm").write_bytes(build(0))
+
+    def begin_and_change(path: str, recipe: Recipe) -> Begun | None:
+        begun = begin(path, recipe)
+        Path(path).write_bytes(build(1))
+        return begun
+
+    monkeypatch.setattr(files, "begin", begin_and_change)
+    deidentify_folder(tmp_path / "in", tmp_path / "out", recipe)
+    assert list(contents(tmp_path / "out").values()) == [deidentify(build(1), recipe).dicom]
 
 
 def test_copies_of_what_is_set_aside_are_for_the_owner_alone(source: Path, tmp_path: Path, recipe: Recipe) -> None:

@@ -30,7 +30,7 @@ class Elements(NamedTuple):
     fragments: Fragments | None
 
 
-def locate(data: bytes, max_depth: int, max_elements: int) -> Elements | None:
+def locate(data: bytes, max_depth: int, max_elements: int, size: int | None = None) -> Elements | None:
     """Find the elements of a file.
 
     Parameters
@@ -39,6 +39,8 @@ def locate(data: bytes, max_depth: int, max_elements: int) -> Elements | None:
         The file.
     max_depth, max_elements : int
         As for `structure.Walk`, which goes through what has no stated length.
+    size : int, optional
+        Bytes of the whole file, where `data` is only its beginning; the last element may then end outside `data`.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def locate(data: bytes, max_depth: int, max_elements: int) -> Elements | None:
         return None
     walk = Walk(data, True, max_depth, max_elements)
     found: list[Element] = []
-    at, last, size = _START, 0, len(data)
+    at, last, size = _START, 0, len(data) if size is None else size
     try:
         while at < size:
             group, element, code, length = _header(data, at)

@@ -34,8 +34,10 @@ _explicit_header = Struct("<HH2sH").unpack_from
 _length = Struct("<L").unpack_from
 
 
-def as_explicit(data: bytes, max_depth: int) -> bytes | None:
+def as_explicit(data: bytes, max_depth: int, size: int) -> bytes | None:
     """Return a file whose data set is in Implicit VR Little Endian with its VRs put in, and nothing else changed.
+
+    Of a file of `size` bytes, `data` may be only the beginning; what is returned then ends inside its last element.
 
     VRs are those that pydicom finds: of PS3.6, of the pixel representation where they depend on it, and of its list of
     private elements; UN for all others.
@@ -51,7 +53,7 @@ def as_explicit(data: bytes, max_depth: int) -> bytes | None:
         start = _meta_end(data)
         if looks_explicit(data[start + 4 : start + 6]):
             return None
-        parts, _ = _with_vrs(data, start, len(data), b"", max_depth, delimited=False)
+        parts, _ = _with_vrs(data, start, size, b"", max_depth, delimited=False)
     except (ValueError, error):  # also a header that is cut
         return None
     return b"".join([data[:start], *parts])

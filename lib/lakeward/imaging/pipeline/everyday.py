@@ -81,15 +81,40 @@ class Everyday:
         Quarantined
             If something is wrong with it; the slow way says what.
         """
-        if len(data) > self._limits.max_bytes:
+        return self._cleaned(data, len(data))
+
+    def beginning(self, data: bytes, size: int) -> "Assembled":
+        """De-identify an image by the beginning of its file; what follows has to be native pixels alone.
+
+        Parameters
+        ----------
+        data : bytes
+            The beginning, or all of the file.
+        size : int
+            Bytes of the whole file.
+
+        Returns
+        -------
+        Assembled
+            What it is made of takes the place of the beginning; of the pixels, it has those that are in `data`.
+
+        Raises
+        ------
+        Unsure, Quarantined
+            As for a whole file; also if anything but the end of native pixels is missing from `data`.
+        """
+        return self._cleaned(data, size)
+
+    def _cleaned(self, data: bytes, size: int) -> "Assembled":
+        if size > self._limits.max_bytes:
             raise Unsure
-        made = as_explicit(data, self._limits.max_depth)
+        made, missing = as_explicit(data, self._limits.max_depth, size), size - len(data)
         data = made or data
-        located = locate(data, self._limits.max_depth, self._limits.max_elements)
-        if located is None:
+        located = locate(data, self._limits.max_depth, self._limits.max_elements, len(data) + missing)
+        if located is None or missing < 0:
             raise Unsure
         syntax, elements, pixels = self._split(data, located.found)
-        if (syntax == ImplicitVRLittleEndian) != (made is not None):
+        if (syntax == ImplicitVRLittleEndian) != (made is not None) or (missing and pixels != located.found[-1]):
             raise Unsure
         asked = [element for element in elements if element[0] in _ASKED]
         context = self._bytewise.context(data, asked)

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from lakeward.imaging.objects.writing import place
 from lakeward.imaging.pipeline.discovery import Original, find
 from lakeward.imaging.pipeline.everyday import Assembled
+from lakeward.imaging.pipeline.heads import Begun, begin, write
 from lakeward.imaging.pipeline.owners import refuse_withdrawn
 from lakeward.imaging.pipeline.process import deidentify, load
 from lakeward.imaging.pipeline.recipe import Recipe
@@ -35,6 +36,7 @@ from lakeward.workspace.settings import settings
 
 _BATCH, _BATCH_BYTES = 64, 64 * 1024**2
 """Files that a process is given at once: no more than so many, and no more than it takes to reach so many bytes."""
+_BUFFER_BYTES = 1024**2
 _INDEX = "index.csv"
 
 
@@ -168,7 +170,7 @@ def _outcomes(originals: list[Original], job: _Job) -> Iterable[_Outcome]:
     """Outcomes in the order of the originals, so that names given to equal UIDs do not depend on timing."""
     batches = list(_batches(originals))
     if len(batches) <= 1:
-        yield from (_one(path, job) for batch in batches for path in batch)
+        yield from (outcome for batch in batches for outcome in _all(batch, job))
         return
     # Not forked from this process, whose other threads may hold locks.
     context = get_context("forkserver")
@@ -204,7 +206,25 @@ def _start_worker(job: _Job) -> None:
 
 
 def _all_in_worker(paths: list[str]) -> list[_Outcome]:
-    return [_one(path, _worker_job) for path in paths]
+    return _all(paths, _worker_job)
+
+
+def _all(paths: list[str], job: _Job) -> list[_Outcome]:
+    begun = [(path, begin(path, job.recipe)) for path in paths]
+    buffer = memoryview(bytearray(_BUFFER_BYTES))
+    return [_finished(path, one, buffer, job) if one else _one(path, job) for path, one in begun]
+
+
+def _finished(path: str, begun: Begun, buffer: memoryview, job: _Job) -> _Outcome:
+    name = _part(path, job)
+    if begun.finish(job.parts / name, buffer):
+        return _Outcome(name, uids=begun.uids)
+    (job.parts / name).unlink()
+    return _one(path, job)
+
+
+def _part(path: str, job: _Job) -> str:
+    return job.recipe.pseudonyms.source(os.fsencode(path))
 
 
 def _one(path: str, job: _Job) -> _Outcome:
@@ -218,22 +238,9 @@ def _one(path: str, job: _Job) -> _Outcome:
         if content is None:
             return _Outcome(reason=refusal.reason)
         return _set_aside(content, refusal.reason, job)
-    name = job.recipe.pseudonyms.source(os.fsencode(path))
-    _write(job.parts / name, clean.pieces if isinstance(clean, Assembled) else [clean.dicom])
+    name = _part(path, job)
+    write(job.parts / name, clean.pieces if isinstance(clean, Assembled) else [clean.dicom])
     return _Outcome(name, uids=clean.uids)
-
-
-def _write(path: Path, pieces: list[bytes | memoryview]) -> None:
-    """Write a file from where its pieces lie: to put them together first would cost more than to write them."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        while pieces:
-            written = os.writev(file, pieces)  # Linux writes no more than 2 GiB at once
-            while pieces and written >= len(pieces[0]):
-                written -= len(pieces.pop(0))
-            pieces[:1] = [memoryview(piece)[written:] for piece in pieces[:1]]
-    finally:
-        os.close(file)
 
 
 def _set_aside(content: bytes, reason: Reason, job: _Job) -> _Outcome:
