@@ -5,12 +5,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from struct import pack
+from struct import error, pack
 from typing import Any
 
 import pydicom
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from pydicom.datadict import DicomDictionary
 from pydicom.uid import ImplicitVRLittleEndian, generate_uid
@@ -212,7 +212,11 @@ def test_both_ways_agree_on_objects_without_vrs(
     start = content.index(b"DICM") + 16 + int.from_bytes(content[140:144], "little")
     bare = without_vrs(build(number))
     head = bare[: bare.index(b"DICM") + 16 + int.from_bytes(bare[140:144], "little")]
-    assert_same(head + as_implicit(content[start:]), RECIPES[name])
+    try:
+        without = as_implicit(content[start:])
+    except error:
+        reject()  # an item of odd length was padded: what follows it is no item
+    assert_same(head + without, RECIPES[name])
 
 
 def test_the_beginning_of_an_everyday_file_is_enough(build: Callable[..., bytes]) -> None:
