@@ -6,6 +6,7 @@ object is of, and on what it is; so it is looked up by these, and worked out onl
 """
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -252,7 +253,7 @@ class Bytewise:
             if part.encoded and block in unused:
                 naming = unused.pop(block)
                 parts.append(context.parts.get(naming) or context.parts.put(naming, Part(block, naming, {})))
-        return parts + [Part(tag, b"", _removed(tag)) for tag in unused]
+        return parts + [_unused(tag) for tag in unused]
 
     def _name(self, value: bytes) -> str:
         """Name of a private creator, if its elements may stay."""
@@ -276,6 +277,11 @@ class Bytewise:
 
     def _read(self, data: bytes) -> tuple[Dataset, int]:
         return read_elements(data, self._limits)
+
+
+@lru_cache(maxsize=1024)
+def _unused(creator: int) -> Part:
+    return Part(creator, b"", _removed(creator))
 
 
 def _removed(tag: int) -> dict[str, Change]:

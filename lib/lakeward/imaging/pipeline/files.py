@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from lakeward.imaging.objects.reading import silenced
 from lakeward.imaging.objects.writing import place
 from lakeward.imaging.pipeline.discovery import Original, find
 from lakeward.imaging.pipeline.everyday import Assembled
@@ -210,7 +211,8 @@ def _all_in_worker(paths: list[str]) -> list[_Outcome]:
 
 
 def _all(paths: list[str], job: _Job) -> list[_Outcome]:
-    begun = [(path, begin(path, job.recipe)) for path in paths]
+    with silenced():  # once, not for each
+        begun = [(path, begin(path, job.recipe)) for path in paths]
     buffer = memoryview(bytearray(_BUFFER_BYTES))
     return [_finished(path, one, buffer, job) if one else _one(path, job) for path, one in begun]
 
