@@ -213,11 +213,10 @@ class SqliteStore:
     def _wait_for(self, mine: Place, make: Make) -> None:
         """Return once all before a place is in the store, by whoever's doing."""
         for _ in _pauses(f"Another process held up the trail {self.path} for {_PATIENCE_S} s: is it stopped?"):
+            self._done = _state(self._connection())[1]
             if _reached(self._done, mine):
                 return
-            if not self._drained(make):
-                self._done = _state(self._connection())[1]
-            elif not _reached(self._done, mine):
+            if self._drained(make) and not _reached(self._done, mine):
                 raise NotProven(f"The queue of events beside {self.path} was changed by another program.")
 
     def _drained(self, make: Make, mine: Sequence[Sealed] = ()) -> bool:
