@@ -7,7 +7,8 @@ the same settings (WAL, synchronous=FULL, checkpoints as rare), and as many sync
 B, and each ratio is of two neighbors in time, so that what the disk and the machine do meanwhile befalls both; the
 median of the ratios is given with the smallest and the largest, and the time of the CPU beside.
 
-- One event at a time: each append, and each insert, is a transaction of its own with one sync.
+- One event at a time: each append, and each insert, is a transaction of its own with one sync. A round has as many
+  events as the trail indexes at once, so each bears its share of that.
 - Threads: 64 that append one event at a time, and wait for it. Plain: 64 that hand one row at a time to a thread that
   inserts what waits in one transaction, and wait for it.
 - Processes: 8 that append one event at a time. Plain: 8 that send one row at a time, through a pipe, to a process that
@@ -37,6 +38,7 @@ from lakeward.governance.trail import entries
 from lakeward.governance.trail.merkle import inclusion
 from lakeward.governance.trail.query import query
 from lakeward.governance.trail.store import Wanted
+from lakeward.governance.trail.store_sqlite import MOST_RECENT
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import allowed, verify
 from lakeward.governance.trail.walk import walk
@@ -103,7 +105,7 @@ def figures(count: int, ours: Sequence[Spent], theirs: Sequence[Spent]) -> dict[
     }
 
 
-def one_by_one(folder: Path, rounds: int = 50, count: int = 20) -> dict[str, Any]:
+def one_by_one(folder: Path, rounds: int = 7, count: int = MOST_RECENT) -> dict[str, Any]:
     """One event at a time."""
     trail, plain = Trail(folder / "trail"), Plain(folder)
     trail.append(*events(1))

@@ -291,6 +291,15 @@ def test_an_index_that_hides_an_event(whole: Path) -> None:
         assert check().findings
 
 
+def test_a_column_that_says_what_the_entry_does_not(whole: Path) -> None:
+    with _tampered(whole) as (connection, check):
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, '$.event.object', '$.event.id')")
+        connection.execute("PRAGMA writable_schema = RESET")
+        connection.execute("REINDEX")
+        assert {it.detail for it in check().findings} >= {"the store's index: recent is declared otherwise than it was"}
+
+
 def test_what_was_tampered_with_is_not_signed_again(trail: Trail) -> None:
     event = Event(type="imaging.export.started", object="1")
     trail.append(event, event)

@@ -1,7 +1,9 @@
 """The trail in SQLite: one file, which the processes of one machine share.
 
 Who, what and when are columns that SQLite derives from the bytes that were hashed, so that they can't say anything
-else. Processes put their events into a file beside it, and whoever gets the writer's lock appends all that waits.
+else. What is new goes into a table without indices, and a thousand at once into the one with them: keeping three
+indices at each append would more than double what a commit writes. Processes put their events into a file beside it,
+and whoever gets SQLite's lock for writing appends all that waits.
 """
 
 import os
@@ -39,12 +41,14 @@ CREATE TABLE IF NOT EXISTS state (
 COMMIT;
 """
 _STORED = "sequence, leaf, data, payload"
-_ROWS = "SELECT sequence, leaf, CAST(data AS BLOB), CAST(payload AS BLOB) FROM"
+_ROW = "sequence, leaf, CAST(data AS BLOB), CAST(payload AS BLOB)"
 _PUT_STATE = f"""
 INSERT INTO state VALUES (0{", ?" * len(_STATE)})
 ON CONFLICT DO UPDATE SET {", ".join(f"{it} = excluded.{it}" for it in _STATE)}
 """
-_MOST_RECENT = 1024
+MOST_RECENT = 1024
+"""Entries that are indexed at once; a query reads those that are not yet, in a millisecond."""
+
 _TOGETHER_BYTES = 4 << 20
 _PATIENCE_S = 60
 _UNHARMED = (
@@ -72,7 +76,7 @@ class SqliteView(View):
 
     def rows(self) -> Iterator[list[tuple[int, bytes, bytes | None, bytes | None]]]:
         """Yield all entries in order, in lists of `BLOCK`; each has what a `Row` has."""
-        found = self._connection.execute(f"{_ROWS} {self._log} ORDER BY sequence")
+        found = self._connection.execute(f"SELECT {_ROW} FROM {self._log} ORDER BY sequence")
         while block := found.fetchmany(BLOCK):
             yield block
 
@@ -80,8 +84,9 @@ class SqliteView(View):
         """Return the entries that are wanted, by their number in the log or by time."""
         where, values = condition(wanted, by_time)
         order = "recorded, sequence" if by_time else "sequence"
-        sql = f"{_ROWS} {self._log} WHERE {where} ORDER BY {order} LIMIT :limit"
-        return [Row(*row) for row in self._connection.execute(sql, {**values, "limit": limit})]
+        # What tables are merged by must be among what is selected; else all that is found is sorted first.
+        sql = f"SELECT {_ROW}, recorded FROM {self._log} WHERE {where} ORDER BY {order} LIMIT :limit"
+        return [Row(*row[:4]) for row in self._connection.execute(sql, {**values, "limit": limit})]
 
     def times(self, since: str, until: str) -> Iterator[tuple[int, str]]:
         """Yield number and time of the entries that were recorded in a span of time, in their order."""
@@ -143,7 +148,7 @@ class SqliteStore:
             yield SqliteView(connection)
 
     def faults(self) -> list[str]:
-        """Return what SQLite finds wrong with its file: pages, or indices that don't say what the entries say.
+        """Return what is wrong with the file: pages, indices that don't say what the entries say, other declarations.
 
         Raises
         ------
@@ -151,7 +156,8 @@ class SqliteStore:
             If it is damaged so much that SQLite can't look.
         """
         with self._reading() as connection:
-            return [text for (text,) in connection.execute("PRAGMA integrity_check(10)") if text != "ok"]
+            found = [text for (text,) in connection.execute("PRAGMA integrity_check(10)") if text != "ok"]
+            return found + [f"{name} is declared otherwise than it was" for name in sorted(_changed(connection))]
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -287,6 +293,18 @@ class SqliteStore:
         return self._writer[1]
 
 
+def _changed(connection: sqlite3.Connection) -> set[str]:
+    """Names of what is declared in another way than it was made, which could derive or hide what it likes."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.executescript(_SCHEMA)
+        return {name for name, _ in _declared(connection) - _declared(made)}
+
+
+def _declared(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {(name, "".join(sql.split())) for name, sql in found}
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
     # WAL: readers never wait for a writer. FULL: what was committed outlives a power cut.
@@ -311,7 +329,7 @@ def _begun(writer: sqlite3.Connection) -> bool:
 def _write(change: sqlite3.Connection, batch: Batch, done: Place) -> None:
     """Write a batch; when it fills up what is recent, that and it go to where indices are kept."""
     first, last = batch.rows[0][0], batch.rows[-1][0]
-    full = (last + 1) // _MOST_RECENT > first // _MOST_RECENT
+    full = (last + 1) // MOST_RECENT > first // MOST_RECENT
     if full:
         change.execute(f"INSERT INTO entries ({_STORED}) SELECT {_STORED} FROM recent")
         change.execute("DELETE FROM recent")
