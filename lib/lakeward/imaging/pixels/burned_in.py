@@ -37,10 +37,12 @@ _LARGE = 2048
 """Longer side above which a picture is made smaller than half at first: letters may be large."""
 _BLOCK = 32
 """Side of what is searched or not in full size; the detector wants sides to be multiples of it."""
-_EDGE = 5
-_STROKE, _FAINTEST, _FEWEST = 9, 20, 24
-"""What is thinner, and differs by more gray levels from what is at both of its sides, may be of a letter (wider strokes
-are seen in the smaller picture, too); so many such pixels in a block count."""
+_EDGE, _STROKE = 5, 9
+"""Pixels: how near an edge's two sides are, and what is wider than a stroke of a small letter."""
+_FAINTEST, _FAINTEST_IN_TEXTURE, _FEWEST = 12, 22, 24
+"""Gray levels that strokes stand out by, at least; so many pixels of them in a block count."""
+_TEXTURE = 12
+"""Times the mean around: what speckle itself hardly ever stands out by."""
 _TEXT = 0.3
 """Of the detector's output: its makers' threshold."""
 _SURE = 0.5
@@ -93,15 +95,13 @@ def find_text(picture: Picture) -> list[Box]:
     to_bgr = cv2.COLOR_RGB2BGR if picture.ndim == 3 else cv2.COLOR_GRAY2BGR
     colored = np.asarray(cv2.cvtColor(picture, to_bgr), np.uint8)  # what the models were trained on
     soft = np.asarray(cv2.GaussianBlur(colored, (0, 0), _SOFTENING), np.uint8)
-    edges = _standing_out(soft, _EDGE, cv2.MORPH_GRADIENT)
+    edges = _contrast(soft, _EDGE, cv2.MORPH_GRADIENT) > _FAINTEST
     if not edges.any():
         return []
     lines, vague = _at_a_glance(colored, edges)
-    strokes = _standing_out(soft, _STROKE, cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
+    strokes = _strokes(soft, lines)
     for area in vague:
         strokes[_inside(area)] = True
-    for line in lines:
-        strokes[_inside(line)] = False
     boxes = lines + [box for box in _search(colored, soft, strokes) if not any(_holds(line, box) for line in lines)]
     return [box for box in boxes if not _is_mark(box, boxes, colored)]
 
@@ -159,11 +159,22 @@ def _scale(picture: Picture) -> float:
     return min(_MOST_ENLARGED, max(1.0, _LEAST_SIDE / shorter))
 
 
-def _standing_out(picture: Picture, side: int, *kinds: int) -> Strokes:
-    """Where edges, or thin things that are light or dark, stand out enough for a letter."""
+def _strokes(picture: Picture, lines: list[Box]) -> Strokes:
+    """Where something outside of `lines` is thin enough for a letter, and stands out enough from what is around."""
+    contrast = _contrast(picture, _STROKE, cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
+    for line in lines:
+        contrast[_inside(line)] = 0
+    rows, columns = contrast.shape
+    halves = max(1, 2 * columns // _BLOCK), max(1, 2 * rows // _BLOCK)
+    texture = cv2.medianBlur(cv2.resize(contrast, halves, interpolation=cv2.INTER_AREA), 5)  # letters are in few halves
+    least = np.clip(_TEXTURE * texture.astype(np.float32), _FAINTEST, _FAINTEST_IN_TEXTURE).astype(np.uint8)
+    return np.asarray(contrast > cv2.resize(least, (columns, rows), interpolation=cv2.INTER_LINEAR), np.bool_)
+
+
+def _contrast(picture: Picture, side: int, *kinds: int) -> Picture:
+    """How much edges, or thin things that are light or dark, stand out in any color."""
     contrasts = (cv2.morphologyEx(picture, kind, np.ones((side, side), np.uint8)) for kind in kinds)
-    most = reduce(cv2.max, cv2.split(reduce(cv2.max, contrasts)))  # numpy takes fifty times as long
-    return np.asarray(cv2.compare(most, _FAINTEST, cv2.CMP_GT), np.bool_)
+    return np.asarray(reduce(cv2.max, cv2.split(reduce(cv2.max, contrasts))), np.uint8)  # numpy takes much longer
 
 
 def _areas(picture: Picture, scale: float, places: list[Box]) -> list[Box]:
