@@ -46,7 +46,8 @@ def main() -> None:
 
 def summary(screens: Iterable[Screen]) -> list[dict[str, float | str]]:
     """Figures for each layout and for all."""
-    find_text(np.zeros((64, 64), np.uint8))  # loads the model
+    for screen in make(2, held_out=False):
+        find_text(screen.picture)  # loads the models, which is done once
     measured = [(screen.layout, measure(screen)) for screen in screens]
     by_layout = {
         layout: [counts for _, counts in group] for layout, group in groupby(sorted(measured, key=_layout), _layout)

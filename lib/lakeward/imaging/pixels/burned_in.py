@@ -119,7 +119,7 @@ def _at_a_glance(picture: Picture, edges: Strokes) -> tuple[list[Box], list[Box]
     while True:
         areas = [
             area
-            for area in _areas(picture, scale, [_whole(picture, scale)])
+            for area in _areas(picture, scale, _blocks(_whole(picture, scale), edges))
             if edges[_inside(area)].any() and any(_touch(area, other) for other in vague)
         ]
         vague = [area for area in areas if _shorter_side(area) * scale > _TALLEST_AT_A_GLANCE]
