@@ -56,6 +56,18 @@ def test_finds_a_lone_word_in_large_and_in_small_pictures(rows: int, columns: in
     assert left_of(picture, find_text(picture)) == 0
 
 
+@pytest.mark.parametrize("height", [130, 200])
+def test_finds_letters_wider_than_any_stroke_of_small_ones(height: int) -> None:
+    picture = a_picture(("Smith", 20, 100, height), rows=768, columns=1024)
+    assert left_of(picture, find_text(picture)) == 0
+
+
+def test_finds_faint_text_on_even_ground() -> None:
+    picture = a_picture(("Kowalska", 300, 230, 16), ink=128, paper=100)
+    (box,) = find_text(picture)
+    assert (np.ptp(picture[box.top : box.bottom, box.left : box.right]), np.ptp(picture[: box.top])) == (28, 0)
+
+
 def test_finds_nothing_where_there_is_nothing() -> None:
     y, x = np.mgrid[-1:1:480j, -1:1:640j]
     body = (180 * np.exp(-(x**4) - y**4) * (0.8 + 0.2 * np.sin(6 * x))).astype(np.uint8)
