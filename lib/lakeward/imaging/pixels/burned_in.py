@@ -96,7 +96,7 @@ def find_text(picture: Picture) -> list[Box]:
     -----
     Faint text may stay, unannounced: of generated words that stand out by 25 to 60 gray levels one in six on even
     ground, and one in four over speckle, where small text is looked for only if it stands out from the speckle. To
-    search all speckle in full size costs twice as much, and ends in a refusal more often than in a word that is found.
+    search all speckle in full size costs at least twice as much, and has more frames refused.
     """
     to_bgr = cv2.COLOR_RGB2BGR if picture.ndim == 3 else cv2.COLOR_GRAY2BGR
     colored = np.asarray(cv2.cvtColor(picture, to_bgr), np.uint8)  # what the models were trained on
