@@ -13,7 +13,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -180,12 +180,13 @@ def run(
     run_id, started = uuid.uuid4().hex, datetime.now(UTC)
     details = {"files": len(work), "profile": recipe.profile.name, "profile_hash": recipe.profile_hash}
     record(Event(type="imaging.ingest.started", object=run_id, details=details | {"key_id": recipe.pseudonyms.key_id}))
+    insert_run(spark, run_id, started, recipe)
     begun = time.monotonic()
     counts: Counter[str] = Counter()
     closing = closing or Closing(f"processed again by run {run_id}")
     try:
         with progress("Ingesting", len(work), "file") as bar:
-            for part in _parts(spark, work, recipe, run_id, started, closing, bar):
+            for part in _parts(spark, work, recipe, run_id, closing, bar):
                 counts += part
         report = _report(run_id, recipe, found, len(work), counts, other_recipe, time.monotonic() - begun)
         done = report.model_dump(include={"found", "known", "stored", "duplicates", "quarantined", "seconds"})
@@ -225,32 +226,20 @@ def _report(
 
 
 def _parts(
-    spark: "SparkSession",
-    work: list[Work],
-    recipe: Recipe,
-    run_id: str,
-    started: datetime,
-    closing: Closing,
-    bar: Progress,
+    spark: "SparkSession", work: list[Work], recipe: Recipe, run_id: str, closing: Closing, bar: Progress
 ) -> Iterator[Counter[str]]:
-    """Process the parts of a run, and commit each while the next is processed: in their order, one at a time.
-
-    That the run has started is written down first, while the first part is processed.
-    """
+    """Process the parts of a run, and commit each while the next is processed: in their order, one at a time."""
     with ThreadPoolExecutor(1, "commit") as pool:
-        before = pool.submit(_recorded, spark, run_id, started, recipe)
+        before: Future[Counter[str]] | None = None
         for start in range(0, len(work), PART_FILES):
             part = work[start : start + PART_FILES]
             ledger, written = _processed(spark, part, recipe, run_id, bar)
-            yield before.result()
+            if before:
+                yield before.result()
             settles = frozenset[str]().union(*(file.settles for file in part))
             before = pool.submit(_committed, spark, Part(run_id, ledger, settles, closing), written)
-        yield before.result()
-
-
-def _recorded(spark: "SparkSession", run_id: str, started: datetime, recipe: Recipe) -> Counter[str]:
-    insert_run(spark, run_id, started, recipe)
-    return Counter()
+        if before:
+            yield before.result()
 
 
 def _committed(spark: "SparkSession", part: Part, written: list[Row]) -> Counter[str]:
