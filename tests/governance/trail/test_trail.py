@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
+from types import FrameType
 
 import pytest
 import rfc8785
@@ -213,6 +214,39 @@ def test_a_trail_that_was_removed_takes_nothing_into_the_void(trail: Trail, even
     shutil.rmtree(trail.folder)
     trail.append(event(2))
     assert [told["object"] for told in _all(trail)[1:]] == ["object-2"]
+
+
+OPEN_AND_CLOSE = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(*c.execute('{}').fetchone()); c.close()"
+
+
+def _sqlite_elsewhere(trail: Trail, sql: str) -> str:
+    """Let another process ask and end; who believes itself the last to have the file removes its -wal."""
+    program = [sys.executable, "-c", OPEN_AND_CLOSE.format(sql), str(trail.folder / "trail.sqlite")]
+    return subprocess.run(program, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_process_that_opens_its_trail_twice_loses_nothing_when_another_ends(trail: Trail, event: Make) -> None:
+    trail.append(event(1))
+    Trail(trail.folder).append(event(2))
+    assert _sqlite_elsewhere(trail, "SELECT size FROM state") == "3"
+    trail.append(event(3))
+    assert _sqlite_elsewhere(trail, "SELECT size FROM state") == "4"
+
+
+def test_an_interrupt_as_a_change_begins_holds_up_nobody(trail: Trail, event: Make) -> None:
+    trail.append(event(1))
+
+    def interrupt(frame: FrameType, what: str, _: object) -> Callable[..., object]:
+        if (frame.f_code.co_name, what) == ("_begun", "return"):
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return interrupt
+
+    sys.settrace(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        trail.append(event(2))
+    trail.append(event(3))
+    assert _sqlite_elsewhere(trail, "SELECT size FROM state") == "3"
 
 
 def test_entries_are_found_before_and_after_they_are_indexed(trail: Trail, event: Make) -> None:

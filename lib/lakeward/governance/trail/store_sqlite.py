@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven, StoreDamaged, StoreFailed
@@ -163,7 +163,10 @@ class SqliteStore:
 
     def create(self) -> None:
         """Make the file, for its owner alone, if it is not there."""
-        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
+        # Only a file that is new is opened: closing one drops all locks that this process has on it (POSIX fcntl), and
+        # then another process that ends would remove the log that is written ahead, with what is appended after that.
+        with suppress(FileExistsError):
+            self.path.touch(0o600, exist_ok=False)
         with self._judged(), closing(_opened(self.path)) as connection:
             connection.executescript(_SCHEMA)
 
@@ -250,15 +253,12 @@ class SqliteStore:
     def _turn(self) -> Iterator[sqlite3.Connection | None]:
         """One transaction, on the disk when the block has ended; None if another process is in one."""
         writer = self._connection()
-        if not _begun(writer):
-            yield None
-            return
         try:
-            yield writer
-        except BaseException:
+            yield writer if _begun(writer) else None
+            writer.commit()
+        except BaseException:  # an interrupt comes anywhere: a transaction that stayed open would hold up everybody
             writer.rollback()
             raise
-        writer.commit()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
