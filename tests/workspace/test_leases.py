@@ -89,7 +89,22 @@ def test_of_machines_that_find_it_run_out_at_once_one_has_it(path: Path) -> None
     assert sum(goes(lease.check) for lease in several) == 1
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"until": "tomorrow"}'])
+def test_a_file_that_cannot_be_read_may_be_anybodys(path: Path) -> None:
+    with leased(path) as lease:
+        told = path.read_text()
+        path.unlink()
+        path.symlink_to(path)  # to itself, so that it is there, and reading it fails
+        with pytest.raises(Busy, match="can't be read"):
+            Lease(path).take()
+        time.sleep(0.5)  # it was to be renewed meanwhile
+        path.unlink()
+        path.write_text(told)
+        time.sleep(0.7)
+        lease.check()
+        assert json.loads(path.read_text())["until"] > json.loads(told)["until"], "it is renewed again"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"until": "tomorrow"}', '{"until": 9e9}'])
 def test_a_file_that_says_nothing_holds_nobody_up(path: Path, text: str) -> None:
     path.write_text(text)
     with leased(path) as lease:

@@ -18,6 +18,7 @@ from typing import Any
 from lakeward.workspace.errors import Busy
 
 _LASTS_S, _RENEWED_S, _SETTLES_S = 600.0, 60.0, 2.0
+_TOLD = {"machine": str, "token": str, "until": float}
 
 
 class Lease:
@@ -79,11 +80,15 @@ class Lease:
             self._path.unlink()
 
     def _held(self) -> dict[str, Any]:
+        """Return what the file says, nothing if there is none or it says nothing; one that can't be read may say much."""
         try:
             held = json.loads(self._path.read_text())
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             return {}
-        return held if isinstance(held, dict) and isinstance(held.get("until"), float) else {}
+        except OSError as error:
+            raise Busy(f"Who is at work on {self._path.parent} can't be read: {error.strerror}. Try again.") from error
+        known = isinstance(held, dict) and {name: type(it) for name, it in held.items()} == _TOLD
+        return held if known else {}
 
 
 @contextmanager
@@ -103,7 +108,7 @@ def leased(path: Path) -> Iterator[Lease]:
             try:
                 lease.check()
             except Busy:
-                return  # whoever has it keeps it; `check` tells before anything is done
+                continue  # whoever has it keeps it; `check` tells before anything is done
             with suppress(OSError):  # tried again before it runs out
                 lease.renew()
 
