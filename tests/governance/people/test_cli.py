@@ -15,6 +15,7 @@ import pytest
 from cut_short import killed
 from lakeward.cli import main
 from lakeward.governance.people.cli import app
+from lakeward.governance.people.lockouts import PASSED_ON
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import Role
 from lakeward.governance.people.signatures import Meaning, Signed, sign, signatures
@@ -274,6 +275,8 @@ def test_every_command_has_an_example_and_speaks_json() -> None:
 def test_each_lock_out_is_passed_on_once(home: Path, run: Run) -> None:
     run("people", "add", "root", "--name", "Rita Root")
     assert run("people", "lockouts", "--new") == (0, [])
+    for to_come in (10**9, "all"):  # which nobody can have passed on
+        record(Event(type=PASSED_ON, object="lockouts", details={"until": to_come}))
     for _ in range(5):
         assert run("people", "add", "ann", "--name", "Ann Lee", "--by", "root", said=("swordfish", PASSWORD))[0] != 0
     code, (new,) = run("people", "lockouts", "--new")

@@ -56,6 +56,11 @@ def _root(world: World) -> Person:
     return world.people.let_in("root", PASSWORD, world.code("root"))
 
 
+def _lock_out_told_of_before(world: World) -> None:
+    world.tell("governance.user.lockouts_passed_on", "lockouts", details={"until": 10**9})
+    world.tell("governance.user.locked", "ben")
+
+
 def _lose_heads(world: World) -> None:
     place = settings().home.parent / "own-heads"
     place.mkdir()
@@ -82,7 +87,7 @@ BROKEN = {
     "passwords_hashed": Broken(_people("UPDATE people SET password = 'swordfish' WHERE user = 'ann'")),
     "second_factor": Broken(lambda world: world.people.reset(_root(world), "ann", PASSWORD[::-1])),
     "lockout_works": Broken(_told("governance.login.failed", "ann", outcome="refused", reason=WRONG, times=6)),
-    "lockouts_passed_on": Broken(_told("governance.user.locked", "ben"), now=NOW + timedelta(hours=2)),
+    "lockouts_passed_on": Broken(_lock_out_told_of_before, now=NOW + timedelta(hours=2)),
     "signatures_valid": Broken(_people("DELETE FROM signatures WHERE number = 1")),
     "signatures_by_login": Broken(_told("governance.signature.made", "approval/r-9")),
     "promotions_approved": Broken(_told("training.model.promoted", MODEL, details={"request": "r-77"})),

@@ -1,5 +1,6 @@
 """Lock-outs, passed on to whoever watches (21 CFR 11.300(d)): a job asks for those that nobody was told of yet."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lakeward.governance.people.register import events
@@ -16,9 +17,15 @@ def lockouts() -> list[dict[str, Any]]:
 
 def pass_on() -> list[dict[str, Any]]:
     """Return the lock-outs that were not passed on yet, and record that they are now."""
-    before = max((it["details"].get("until", -1) for it in events(PASSED_ON)), default=-1)
+    before = max((until(it) for it in events(PASSED_ON)), default=-1)
     new = [it for it in lockouts() if it["sequence"] > before]
     if new:
         details: Any = {"until": new[-1]["sequence"], "count": len(new)}
         record(Event(type=PASSED_ON, object="lockouts", details=details))
     return new
+
+
+def until(event: Mapping[str, Any]) -> int:
+    """Return up to which event an event tells that lock-outs were passed on; none can tell of what came after it."""
+    told = event["details"].get("until")
+    return min(told, int(event["sequence"]) - 1) if type(told) is int else -1

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from lakeward.governance.people import register
 from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
-from lakeward.governance.people.lockouts import LOCKED, PASSED_ON
+from lakeward.governance.people.lockouts import LOCKED, PASSED_ON, until
 from lakeward.governance.people.roles import MATRIX, Action
 from lakeward.governance.people.store import Person
 from lakeward.governance.reports.checks.check import Seen, check, many, nothing, seen
@@ -163,10 +163,10 @@ def lockouts_passed_on(stores: Stores) -> Seen:
     locks = stores.of(LOCKED)
     if not locks:
         return nothing("Nobody was locked out in the period.")
-    told = [(it["details"].get("until", -1), it["recorded"]) for it in stores.since(stores.period.first, PASSED_ON)]
+    told = [(until(it), it["recorded"]) for it in stores.since(stores.period.first, PASSED_ON)]
     late = []
     for it in locks:
-        passed_on = min((at for until, at in told if until >= it["sequence"]), default=stores.now.isoformat())
+        passed_on = min((at for last, at in told if last >= it["sequence"]), default=stores.now.isoformat())
         if datetime.fromisoformat(passed_on) - datetime.fromisoformat(it["recorded"]) > _TOLD_WITHIN:
             late.append(it["sequence"])
     detail = f"{many(len(locks), 'lock-out')}, {len(late)} not passed on in time"
