@@ -1,5 +1,6 @@
-import getpass
 import json
+import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,8 +39,14 @@ def test_an_event_says_who_when_and_where(home: Path) -> None:
     written = json.loads(line)
     assert written["object"] == "1f3a"
     assert all(written[field] for field in ("id", "at", "host", "process"))
-    assert written["actor"] == f"os:{getpass.getuser()}", "who may not be the person of that name"
+    assert written["actor"] == f"os:{pwd.getpwuid(os.geteuid()).pw_name}", "who may not be the person of that name"
     assert Event.model_validate_json(line) == RELEASED
+
+
+def test_the_environment_makes_nobody_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER"):
+        monkeypatch.setenv(name, "ann")
+    assert Event(type="imaging.quarantine.released", object="1f3a").actor != "os:ann"
 
 
 def test_processes_that_write_at_once_lose_nothing(home: Path) -> None:

@@ -1,8 +1,8 @@
 """The event port: what was done, to what, by whom. Where it can't be written, it must not happen."""
 
 import fcntl
-import getpass
 import os
+import pwd
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +33,16 @@ def acting_as(user: str) -> Iterator[None]:
 
 
 def _actor() -> str:
-    return _acting.get() or f"os:{getpass.getuser()}"  # which is nobody who has shown a password here
+    return _acting.get() or f"os:{_user(os.geteuid())}"  # which is nobody who has shown a password here
+
+
+@cache
+def _user(number: int) -> str:
+    """Name of a user as the system knows it: the environment may say any, and `su` leaves that of who called it."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 class Event(BaseModel):
