@@ -283,3 +283,12 @@ def test_each_lock_out_is_passed_on_once(home: Path, run: Run) -> None:
     assert (code, new["user"]) == (1, "root")
     assert run("people", "lockouts", "--new") == (0, [])
     assert run("people", "lockouts") == (0, [new])
+
+
+def test_only_what_was_looked_at_is_a_review(home: Path, run: Run) -> None:
+    run("people", "add", "root", "--name", "Rita Root")
+    assert run("audit", "query", "--event-type", "no_such_kind", "--by", "root")[0] == 2
+    assert recorded("governance.audit.reviewed") == []
+    assert run("audit", "query", "--event-type", "login", "--by", "root")[0] == 0
+    (review,) = recorded("governance.audit.reviewed")
+    assert (review.actor, review.details["types"]) == ("root", ["login"])

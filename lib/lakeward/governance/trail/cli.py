@@ -48,12 +48,12 @@ def query(
     from lakeward.governance.trail.query import query as find
     from lakeward.governance.trail.sink import trail_here
 
-    if by:
-        _reviewed(by, event_type or [], start_date, end_date)
     with trail_here().view() as view:
         found = find(view, _date(start_date), _date(end_date), tuple(event_type or ()), limit + 1, actor, object_)
     if len(found) > limit:
         typer.echo(f"These are the first {limit}; there are more. Give --limit, or other days.", err=True)
+    if by:
+        _reviewed(by, event_type or [], start_date, end_date)
     _print_events(found[:limit], Format.JSON if json else format_)
 
 
