@@ -18,11 +18,12 @@ from deltalake import DeltaTable
 from lakeward.imaging.pipeline.ingest import Report, ingest
 from lakeward.imaging.pipeline.process import deidentify, process
 from lakeward.imaging.pipeline.recipe import Recipe
-from lakeward.imaging.pipeline.runs import intake
+from lakeward.imaging.pipeline.runs import intake, intake_lock, prepared_session, run_folder
 from lakeward.imaging.reasons import Quarantined
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
-from lakeward.workspace.errors import ConfigurationError, EventNotRecorded
+from lakeward.workspace.errors import Busy, ConfigurationError, EventNotRecorded
 from lakeward.workspace.lakehouse import history, query
+from lakeward.workspace.leases import Lease
 from lakeward.workspace.tables import Table, add_columns
 
 if TYPE_CHECKING:
@@ -246,6 +247,15 @@ def _kill_when(reached: Callable[[], bool], running: "subprocess.Popen[bytes]") 
             with suppress(psutil.NoSuchProcess):  # a worker may end by itself meanwhile
                 act(member)
     running.wait()
+
+
+def test_of_two_machines_that_begin_at_once_neither_puts_away_the_others_run(spark: "SparkSession", home: Path) -> None:
+    with intake_lock():
+        theirs = run_folder("theirs")
+        Lease(intake() / "ingest.lease").renew()
+        with pytest.raises(Busy, match="has taken over"):
+            prepared_session()
+    assert theirs.exists()
 
 
 def test_a_run_that_is_killed_again_and_again_ends_like_an_undisturbed_one(

@@ -104,6 +104,7 @@ def prepared_session() -> "SparkSession":
     spark = session()
     ensure(spark, *TABLES)
     for folder in sorted(intake().glob("runs/*")):
+        still_ours()  # of machines that begin at once, each sees the other's lease only now
         _drop_pixels_without_image(spark, folder.name)
         sweep(folder.name)
         update_run(spark, folder.name, "INTERRUPTED")
