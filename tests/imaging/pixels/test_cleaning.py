@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from pydicom import dcmread, uid
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.encaps import encapsulate_extended, generate_frames
+from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 
 from lakeward.imaging.deidentification.profile import Profile, load_profile
 from lakeward.imaging.deidentification.standard import Option
@@ -111,6 +111,31 @@ def test_an_extended_offset_table_stays_where_it_fits_and_goes_where_it_would_no
     assert ("ExtendedOffsetTable" in after) == (asked == "keep" and not text)
     assert pixels(after).shape == (2, ROWS, COLUMNS)
     assert pixels(after).max() == 30
+
+
+@pytest.mark.parametrize("syntax", [uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.RLELossless])
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_image_that_no_decoder_gets_to_is_not_let_through(syntax: uid.UID, count: int) -> None:
+    ds = read_object(a_file(*[a_frame()] * count, a_frame("MUSTERMANN")))
+    compress(ds, syntax)
+    streams = list(generate_frames(ds.PixelData, number_of_frames=count + 1))
+    ds.NumberOfFrames, ds.PixelData = count, encapsulate(streams, has_bot=False)
+    with pytest.raises(Quarantined) as error:
+        cleaned(encode(ds))
+    assert error.value.reason == Reason.UNREADABLE
+
+
+@pytest.mark.parametrize("passes_over", [0, 1])
+def test_an_extended_offset_table_passes_over_no_image(passes_over: int) -> None:
+    ds = read_object(a_file(a_frame(), a_frame("MUSTERMANN")))
+    compress(ds, uid.JPEGLSLossless)
+    streams = list(generate_frames(ds.PixelData, number_of_frames=2))
+    ds.PixelData, *tables = encapsulate_extended(streams)
+    tables[passes_over] = tables[passes_over][:8] * 2  # that of the first frame for both
+    ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = tables
+    with pytest.raises(Quarantined) as error:
+        cleaned(encode(ds))
+    assert error.value.reason == Reason.UNREADABLE
 
 
 def test_a_profile_may_ask_for_another_syntax_whether_an_image_is_searched_or_not() -> None:

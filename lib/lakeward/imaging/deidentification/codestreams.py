@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import parse_fragments
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
+from lakeward.imaging.objects.completeness import number_of_frames
 from lakeward.imaging.pixels import markers
 from lakeward.imaging.reasons import Quarantined, Reason
 
@@ -46,16 +47,20 @@ def clear_text(ds: Dataset) -> None:
     Raises
     ------
     Quarantined
-        UNDECODABLE_PIXELS if the fragments or a codestream's segments contradict their own lengths.
+        UNDECODABLE_PIXELS if the fragments or a codestream's segments contradict their own lengths; UNREADABLE if there
+        are more codestreams than frames, of which no decoder would show the last ones.
     """
     syntax = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
     if syntax is None or not syntax.is_encapsulated or "PixelData" not in ds:
         return
     data = ds.PixelData
     try:
-        spans = [span for parts in _streams(data) for span in _spans(data, parts, must=syntax in _LOOKED_THROUGH)]
+        streams = list(_streams(data))
+        spans = [span for parts in streams for span in _spans(data, parts, must=syntax in _LOOKED_THROUGH)]
     except (ValueError, IndexError):
         raise Quarantined(Reason.UNDECODABLE_PIXELS, "a codestream that contradicts itself") from None
+    if syntax in _LOOKED_THROUGH and len(streams) > number_of_frames(ds):
+        raise Quarantined(Reason.UNREADABLE, "more codestreams than frames")
     if any(data.count(0, start, stop) != stop - start for start, stop in spans):
         cleared = bytearray(data)
         for start, stop in spans:

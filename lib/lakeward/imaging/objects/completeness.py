@@ -1,10 +1,12 @@
 """Whether a data set that parses holds all that it announces: its pixels to the last byte, or its other substance."""
 
 from math import prod
+from struct import iter_unpack
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.uid import UID
+from pydicom.encaps import generate_fragments
+from pydicom.uid import UID, RLELossless
 
 from lakeward.imaging.objects.structure import Fragments
 from lakeward.imaging.reasons import Quarantined, Reason
@@ -12,6 +14,7 @@ from lakeward.imaging.reasons import Quarantined, Reason
 PIXEL_KEYWORDS = {"PixelData": None, "FloatPixelData": 32, "DoubleFloatPixelData": 64}
 """Where pixels can be, and how many bits are allocated to each where the attribute itself says it (PS3.3 C.7.6.24)."""
 
+EXTENDED_OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _SOP_INSTANCE_UID = 0x00080018
 _VIDEO = ("MPEG", "HEVC", "Fragmentable MPEG")
 
@@ -117,7 +120,10 @@ def _whole(ds: Dataset, keyword: str, default: int | None = None) -> int:
 
 
 def _check_fragments(ds: FileDataset, fragments: Fragments | None) -> None:
-    """Hold the fragments against Number of Frames, and the basic offset table against the fragments (PS3.5 A.4)."""
+    """Hold the fragments against Number of Frames, and the offset tables against the fragments (PS3.5 A.4).
+
+    What no decoder would get to is a hiding place: a fragment too many, or one that a table passes over.
+    """
     if fragments is None:
         raise Quarantined(Reason.UNREADABLE, "pixel data that don't fit the transfer syntax")
     if ds.file_meta.TransferSyntaxUID.name.startswith(_VIDEO):
@@ -125,9 +131,26 @@ def _check_fragments(ds: FileDataset, fragments: Fragments | None) -> None:
     frames = number_of_frames(ds)
     if len(fragments.starts) < frames:
         raise Quarantined(Reason.TRUNCATED, "fewer fragments than frames")
+    if len(fragments.starts) > frames and ds.file_meta.TransferSyntaxUID == RLELossless:  # PS3.5 A.4.2
+        raise Quarantined(Reason.UNREADABLE, "more fragments than frames")
     if fragments.offset_table:
         table = fragments.offset_table
         offsets = [int.from_bytes(table[at : at + 4], "little") for at in range(0, len(table), 4)]
         ascending = sorted(set(offsets)) == offsets and offsets[0] == 0
         if len(offsets) != frames or not ascending or not set(offsets) <= set(fragments.starts):
             raise Quarantined(Reason.UNREADABLE, "an offset table that doesn't fit the fragments")
+    if not _fits(ds, fragments):
+        raise Quarantined(Reason.UNREADABLE, "an extended offset table that doesn't fit the fragments")
+
+
+def _fits(ds: Dataset, fragments: Fragments) -> bool:
+    """Whether an extended offset table (PS3.3 C.7.6.3.1.8), if there is one, names each fragment, padded or not."""
+    tables = [ds.get(keyword) for keyword in EXTENDED_OFFSETS]
+    if not any(tables):
+        return True
+    if not all(isinstance(table, bytes) and len(table) == 8 * len(fragments.starts) for table in tables):
+        return False
+    offsets, lengths = ([number for (number,) in iter_unpack("<Q", table)] for table in tables if table)
+    whole = map(len, list(generate_fragments(ds.PixelData))[1:])  # the first is the basic offset table
+    padded = zip(lengths, whole, strict=True)
+    return tuple(offsets) == fragments.starts and all(length in (size, size - 1) for length, size in padded)

@@ -7,14 +7,13 @@ from typing import NamedTuple
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 
-from lakeward.imaging.objects.completeness import native_length
+from lakeward.imaging.objects.completeness import EXTENDED_OFFSETS, native_length
 from lakeward.imaging.objects.reading import Limits, contained
 from lakeward.imaging.pixels.decoding import check
 from lakeward.imaging.reasons import Reason
 
 _PIXEL_DESCRIPTION = 0x0028
 _NUMBER_OF_FRAMES = 0x00280008
-_OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 
 
 class _Changed(NamedTuple):
@@ -71,7 +70,7 @@ def _changed(ds: FileDataset, stream: bytes, change: Callable[[FileDataset], Non
 def _put_together(ds: FileDataset, frames: list[_Changed]) -> None:
     before, last = len(ds.PixelData), frames[-1].ds
     lossy_before = ds.get("LossyImageCompressionRatio")
-    for keyword in _OFFSETS:
+    for keyword in EXTENDED_OFFSETS:
         ds.pop(keyword, None)
     for element in last:
         ds[element.tag] = element
