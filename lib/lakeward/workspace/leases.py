@@ -80,7 +80,7 @@ class Lease:
             self._path.unlink()
 
     def _held(self) -> dict[str, Any]:
-        """Return what the file says, nothing if there is none or it says nothing; one that can't be read may say much."""
+        """Return what the file says, nothing if there is none or it says nothing."""
         try:
             held = json.loads(self._path.read_text())
         except (FileNotFoundError, ValueError):
