@@ -216,6 +216,22 @@ def test_a_trail_that_was_removed_takes_nothing_into_the_void(trail: Trail, even
     assert [told["object"] for told in _all(trail)[1:]] == ["object-2"]
 
 
+FORK = """
+import os, subprocess, sys, time
+from lakeward.governance.trail.trail import Trail
+from lakeward.workspace.events import Event
+event = Event(type="jobs.run.started", object="1")
+trail, parent = Trail(), os.getpid()
+trail.append(event)
+if os.fork():
+    os._exit(0)
+while os.getppid() == parent:
+    time.sleep(0.01)
+trail.append(event)
+subprocess.run([sys.executable, "-c", sys.argv[1], trail.store.path])
+trail.append(event)
+os._exit(0)  # as if it was killed
+"""
 OPEN_AND_CLOSE = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(*c.execute('{}').fetchone()); c.close()"
 
 
@@ -231,6 +247,12 @@ def test_a_process_that_opens_its_trail_twice_loses_nothing_when_another_ends(tr
     assert _sqlite_elsewhere(trail, "SELECT size FROM state") == "3"
     trail.append(event(3))
     assert _sqlite_elsewhere(trail, "SELECT size FROM state") == "4"
+
+
+def test_a_child_whose_parent_has_ended_loses_nothing_when_another_ends(trail: Trail) -> None:
+    look = OPEN_AND_CLOSE.format("SELECT size FROM state")
+    forked = subprocess.run([sys.executable, "-c", FORK, look], check=True, capture_output=True, text=True)
+    assert (forked.stdout, _sqlite_elsewhere(trail, "SELECT size FROM state")) == ("3\n", "4")
 
 
 def test_an_interrupt_as_a_change_begins_holds_up_nobody(trail: Trail, event: Make) -> None:

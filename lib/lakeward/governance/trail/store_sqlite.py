@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from weakref import WeakSet
 
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven, StoreDamaged, StoreFailed
 from lakeward.governance.trail.queue import Place, Queue
@@ -124,6 +125,7 @@ class SqliteStore:
         self._together = Together(_TOGETHER_BYTES)
         self._done = Place("", 0)
         self._writer: tuple[tuple[int, int], sqlite3.Connection] | None = None
+        _STORES.add(self)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -203,6 +205,10 @@ class SqliteStore:
                 f"It is done, but others read {self.path.name}, so what was taken out is in its -wal file still."
             )
 
+    def let_go(self) -> None:
+        """Close the connection for writing, once no thread uses it; the next who writes makes another."""
+        self._together.alone(self._close)
+
     # --- the one who writes ------------------------------------------------------------------------------------------
 
     def _append(self, make: Make, events: Sequence[Sealed]) -> None:
@@ -280,6 +286,11 @@ class SqliteStore:
             cure = "Restore it from a backup: lakeward backup restore"
             raise StoreDamaged(f"The trail's file {self.path} is damaged: {error}. {cure}") from error
 
+    def _close(self) -> None:
+        if self._writer:
+            self._writer[1].close()
+            self._writer = None
+
     def _connection(self) -> sqlite3.Connection:
         """The process's one connection for writing; a forked child makes its own, and so does one with a new file."""
         try:
@@ -303,6 +314,16 @@ def _changed(connection: sqlite3.Connection) -> set[str]:
 def _declared(connection: sqlite3.Connection) -> set[tuple[str, str]]:
     found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     return {(name, "".join(sql.split())) for name, sql in found}
+
+
+def _let_go() -> None:
+    """Close what a child would inherit: SQLite there would take locks for its own that end with the parent."""
+    for store in list(_STORES):
+        store.let_go()
+
+
+_STORES: WeakSet[SqliteStore] = WeakSet()
+os.register_at_fork(before=_let_go)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
