@@ -1,6 +1,7 @@
-"""A lakehouse whose disk runs full."""
+"""A lakehouse, and a folder of new files, whose disk runs full."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 
 from lakeward.cli import main
-from lakeward.imaging.pipeline.process import process
+from lakeward.imaging.pipeline import files
+from lakeward.imaging.pipeline.files import deidentify_folder
+from lakeward.imaging.pipeline.process import deidentify, process
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.runs import intake
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
+from lakeward.workspace.errors import StorageFull
 from lakeward.workspace.lakehouse import query
 from lakeward.workspace.settings import settings
 
@@ -81,3 +85,20 @@ def test_a_run_that_fills_the_disk_says_so_and_the_next_ends_like_an_undisturbed
     assert list((intake() / "runs").iterdir()) == []
     states = query(f"SELECT state FROM {RUNS.name} ORDER BY started_at", RUNS)["state"].to_pylist()
     assert states == ["SUCCESS", "FAILED", "SUCCESS"]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_folder_that_fills_the_disk_holds_whole_files_alone(
+    disk: Path, build: Callable[..., bytes], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_BATCH", 4)
+    (tmp_path / "in").mkdir()
+    contents = [build(number, Rows=512, Columns=512, PixelData=os.urandom(2 * 512**2)) for number in range(40)]
+    for number, content in enumerate(contents):
+        (tmp_path / "in" / f"{number}.dcm").write_bytes(content)
+    with pytest.raises(StorageFull):
+        deidentify_folder(tmp_path / "in", disk / "out", recipe)
+    expected = {deidentify(content, recipe).dicom for content in contents}
+    left = [path for path in (disk / "out").rglob("*") if path.is_file()]
+    assert set() < {path.read_bytes() for path in left} < expected
+    assert ".parts" not in {path.name for path in (disk / "out").iterdir()}

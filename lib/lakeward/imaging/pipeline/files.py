@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EDQUOT, ENOSPC
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,7 +30,7 @@ from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.refusals import keeping_out
 from lakeward.imaging.pipeline.worker import set_aside
 from lakeward.imaging.reasons import Quarantined, Reason
-from lakeward.workspace.errors import ConfigurationError
+from lakeward.workspace.errors import ConfigurationError, StorageFull
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.progress import progress
@@ -109,6 +110,8 @@ def deidentify_folder(source: Path, destination: Path, recipe: Recipe, quarantin
         If another process is writing to `destination`.
     EventNotRecorded
         If it can't be recorded; then nothing is written.
+    StorageFull
+        If a disk runs full. What has its name by then is whole and stays; run again, it is only written once more.
     """
     folders = [folder.resolve() for folder in (source, destination, quarantine) if folder]
     _refuse_nested(folders)
@@ -163,6 +166,13 @@ def _parts(destination: Path) -> Iterator[Path]:
         folder.mkdir(parents=True)
         try:
             yield folder
+        except OSError as error:
+            if error.errno not in (ENOSPC, EDQUOT):
+                raise
+            raise StorageFull(
+                f"A disk is full, as a rule that of {destination}. Make room, then do the same again: nothing is "
+                "written by half."
+            ) from None
         finally:
             shutil.rmtree(folder)
 
