@@ -126,8 +126,9 @@ def test_an_image_that_no_decoder_gets_to_is_not_let_through(syntax: uid.UID, co
 
 
 @pytest.mark.parametrize("passes_over", [0, 1])
-def test_an_extended_offset_table_passes_over_no_image(passes_over: int) -> None:
-    ds = read_object(a_file(a_frame(), a_frame("MUSTERMANN")))
+@pytest.mark.parametrize("sop_class", [uid.UltrasoundMultiFrameImageStorage, uid.CTImageStorage])
+def test_an_extended_offset_table_passes_over_no_image(passes_over: int, sop_class: uid.UID) -> None:
+    ds = read_object(a_file(a_frame(), a_frame("MUSTERMANN"), sop_class=sop_class))
     compress(ds, uid.JPEGLSLossless)
     streams = list(generate_frames(ds.PixelData, number_of_frames=2))
     ds.PixelData, *tables = encapsulate_extended(streams)

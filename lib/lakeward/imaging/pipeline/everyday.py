@@ -43,7 +43,7 @@ _UIDS = (0x00080016, 0x00080018, 0x0020000D, 0x0020000E)  # of class, object, st
 _UID_CHARACTERS = frozenset("0123456789.")
 _FACES = Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES
 _META, _AFTER_META, _LOWEST = 0x00020000, 0x00030000, 0x00080000
-_OVERLAYS, _AFTER_OVERLAYS, _OF_PIXELS = 0x60000000, 0x61000000, 0x7FE00000
+_OVERLAYS, _AFTER_OVERLAYS, _OFFSETS = 0x60000000, 0x61000000, 0x7FE00001
 _ASKED, _TELLING = DESCRIBING | ASKED, DESCRIBING | set(_UIDS)
 _tag = attrgetter("tag")
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
@@ -135,7 +135,7 @@ class Everyday:
         syntax = next((_uid(data[value:end]) for tag, _, _, value, end in found[:first] if tag == TRANSFER_SYNTAX), "")
         if syntax not in _SYNTAXES or found[0][0] < _META or at == len(found) or found[at][0] != PIXEL_DATA:
             raise Unsure
-        if found[first][0] < _LOWEST or found[overlays][0] < _AFTER_OVERLAYS or found[at - 1][0] >= _OF_PIXELS:
+        if found[first][0] < _LOWEST or found[overlays][0] < _AFTER_OVERLAYS or found[at - 1][0] >= _OFFSETS:
             raise Unsure
         plan = self._rules.plan(PIXEL_DATA, found[at][1])
         if plan.by_value or plan.decision.action != "K" or not plan.trusted:
