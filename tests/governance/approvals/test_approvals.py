@@ -322,6 +322,16 @@ def test_no_time_is_gained_by_writing_into_the_store(
         approvals.approve(login("bob"), NAME, request.version)
 
 
+def test_an_emergency_is_reviewed_in_its_own_time_not_in_that_of_the_request_before(
+    approvals: Approvals, in_review: InReview, home: Path
+) -> None:
+    request = in_review(Risk.HIGH)  # 14 days, and an emergency has 3
+    approvals.emergency([login("eve"), login("ann")], NAME, request.version, Risk.HIGH, "Outage")
+    _forge(home, f"UPDATE requests SET due = {request.due}")
+    with pytest.raises(Voided, match="not as the audit trail tells"):
+        approvals.permitted(NAME, request.version)
+
+
 def test_one_who_rejects_is_enough_and_a_new_request_can_follow(approvals: Approvals, in_review: InReview) -> None:
     request = in_review(Risk.HIGH)
     approvals.approve(login("bob"), NAME, request.version)

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Any
 
 from lakeward.governance.approvals.errors import Voided
+from lakeward.governance.approvals.machine import State
 from lakeward.governance.approvals.requests import Request
 from lakeward.governance.people.register import events as _events
 
@@ -14,9 +15,7 @@ CHANGED = "governance.policy.changed"
 DRAFTED = "governance.approval.drafted"
 DECIDED = ("governance.approval.approved", "governance.approval.reviewed_after")
 EMERGENCY = "governance.approval.emergency"
-TIMED = ("governance.approval.submitted", EMERGENCY)
-"""What sets a time by which a request must be decided."""
-
+SUBMITTED = "governance.approval.submitted"
 REGISTERED = "training.model.registered"
 ENDING = (
     *(f"governance.approval.{what}" for what in ("withdrawn", "rejected", "expired", "voided", "reviewed_after")),
@@ -52,7 +51,8 @@ def confirm(request: Request) -> int:
     """
     drafted = _events(DRAFTED, object_=request.object)
     found = [int(it["sequence"]) for it in drafted if told(request).items() <= it["details"].items()]
-    timed = [it["details"].get("due") for it in _events(*TIMED, object_=request.object) if _is_of(it, request)]
+    timing = EMERGENCY if request.state is State.EMERGENCY and emergency(request) else SUBMITTED
+    timed = [it["details"].get("due") for it in _events(timing, object_=request.object) if _is_of(it, request)]
     if not found or (request.waits and request.due not in timed):
         what = f"The request {request.id} about {request.model} {request.version}"
         when = "submitted" if found else "drafted"
