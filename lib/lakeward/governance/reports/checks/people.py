@@ -43,12 +43,9 @@ def duties_separated(stores: Stores) -> Seen:
     )
 
 
-@check("Each action of consequence on patient data was done under an identity of somebody who was added here.")
+@check("Each touch of patient data was by somebody added here, or by the machine's user of such a name.")
 def actors_known(stores: Stores) -> Seen:
-    """Compare the actors of the period's accesses, exports, releases and erasures with the people.
-
-    A user of the machine counts as the person of that name.
-    """
+    """Compare the actors of the period's accesses, exports, releases and erasures with the people."""
     kinds = ("phi_access", "export", "quarantine", "erasure")
     found = [event for event in stores.events if event["kind"] in kinds]
     if not found:
