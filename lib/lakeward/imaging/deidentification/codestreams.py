@@ -2,7 +2,8 @@
 
 Everything keeps its length, so fragments, offset tables and entropy-coded bytes stay as they are. Looked through are
 JPEG (ISO/IEC 10918-1, 14495-1) and JPEG 2000 (ISO/IEC 15444-1, with or without boxes; also HTJ2K) and the boxes around
-JPEG XL. RLE has no segments beside the image. Video (MPEG, HEVC) is left alone.
+JPEG XL. RLE is not: what trails its last segment, or fills its header, stays, unless the image is decoded, which then
+fails. Video (MPEG, HEVC) is left alone.
 """
 
 import re
