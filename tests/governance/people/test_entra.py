@@ -75,7 +75,7 @@ def test_keys_are_fetched_once_and_again_when_they_roll(
 NOW = int(time.time())
 WRONG: dict[str, tuple[str, Callable[[Issuer], str]]] = {
     "expired": ("has expired", lambda it: it.token(exp=NOW - 120)),
-    "not valid yet": ("not valid yet", lambda it: it.token(nbf=NOW + 600)),
+    "not valid yet": ("not valid yet", lambda it: it.token(nbf=NOW + 86_400)),
     "for another application": ("another application", lambda it: it.token(aud="another")),
     "of another issuer": ("another issuer", lambda it: it.token(iss="https://localhost/evil")),
     "of another tenant": ("another tenant", lambda it: it.token(tid="another")),

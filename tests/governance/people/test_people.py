@@ -145,6 +145,7 @@ people.confirm  x             .              .           .                 .    
 policy.change   .             .              .           .                 x               x
 model.submit    .             x              x           .                 .               .
 model.attach    .             x              x           x                 x               x
+model.lower_risk .            .              .           .                 x               x
 model.review    .             .              .           x                 x               x
 model.approve   .             .              .           x                 x               x
 model.promote   .             .              x           .                 .               .

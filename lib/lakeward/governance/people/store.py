@@ -124,8 +124,10 @@ class PeopleStore:
             _update(change, "underway", user, columns)
         with self._database.changed() as change:
             _update(change, "people", user, columns)
-            if row := _row(change, "people", user):
-                tell(_person(row))
+            row = _row(change, "people", user)
+            if row is None:
+                raise StoreDamaged(f"{user} is gone from the store. Restore it from a backup.")
+            tell(_person(row))
             change.execute("DELETE FROM underway WHERE user = ?", (user,))
 
     def settle(self, user: str, is_told: Callable[[Person], bool]) -> None:
