@@ -38,7 +38,7 @@ format: $(READY)  ## Put code into the house style and strip the notebooks' outp
 	$(BIN)/ruff format
 	$(NOTEBOOKS) | xargs -0 -r $(BIN)/nbstripout --keep-id
 
-bench: $(READY)  ## Measure what all of it costs on this machine: half an hour, and 40 GB of disk meanwhile
+bench: $(READY)  ## Measure what all of it costs on this machine: it takes long, and some 40 GB of disk meanwhile
 	@$(BIN)/python tests/benchmarks/imaging.py
 	@$(BIN)/python tests/benchmarks/ingest.py
 	@$(BIN)/python tests/benchmarks/burned_in.py

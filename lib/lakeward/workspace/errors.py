@@ -1,6 +1,11 @@
 """The error tree: one base, a few named children, each with the exit code a command ends with."""
 
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EDQUOT, ENOSPC
+from pathlib import Path
 
 
 class LakewardError(Exception):
@@ -83,6 +88,28 @@ class StorageFull(LakewardError):
     """A disk has no space left."""
 
     exit_code = 6
+
+
+@contextmanager
+def telling_full_disk(folder: Path) -> Iterator[None]:
+    """Raise `StorageFull` if a disk is full, whatever it was in the block that found out: Python, Spark or delta-rs.
+
+    Parameters
+    ----------
+    folder : Path
+        What the block writes to.
+    """
+    try:
+        yield
+    except LakewardError:
+        raise
+    except Exception as error:
+        if any(os.strerror(code) in str(error) for code in (ENOSPC, EDQUOT)):
+            raise StorageFull(
+                f"A disk is full, as a rule that of {folder}. Make room, then do the same again: what is stored stays, "
+                "and nothing is stored by half."
+            ) from None
+        raise
 
 
 def death(code: int) -> str:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from lakeward.workspace.errors import Busy
+from lakeward.workspace.locks import boot
+from lakeward.workspace.processes import replace_text
 
 _LASTS_S, _RENEWED_S, _SETTLES_S = 600.0, 60.0, 2.0
 _TOLD = {"machine": str, "token": str, "until": float}
@@ -69,9 +71,7 @@ class Lease:
     def renew(self) -> None:
         """Write it anew, whole or not at all."""
         told = {"machine": _machine(), "token": self._token, "until": time.time() + _LASTS_S}
-        new = self._path.with_suffix(f".{self._token}")
-        new.write_text(json.dumps(told))
-        new.replace(self._path)
+        replace_text(self._path, json.dumps(told))
 
     def end(self) -> None:
         """Give it up, if it is held still."""
@@ -124,7 +124,4 @@ def leased(path: Path) -> Iterator[Lease]:
 
 def _machine() -> str:
     """Name of the running system: two that have one name have one kernel, whose locks tell them apart."""
-    boot = ""
-    with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
-    return f"{socket.gethostname()}{f' ({boot})' if boot else ''}"
+    return f"{socket.gethostname()} ({boot()[-8:]})"

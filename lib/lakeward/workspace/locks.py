@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -71,3 +72,14 @@ def _holder(file: IO[str]) -> str:
     except ValueError:
         return "another process"
     return f"process {who['process']} ({who['program']}) on {who['host']} since {who['since']}"
+
+
+@cache
+def boot() -> str:
+    """Name of the time since this machine started, 36 characters."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        import psutil
+
+        return f"{int(psutil.boot_time()):036d}"

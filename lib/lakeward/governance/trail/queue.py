@@ -9,10 +9,11 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
+
+from lakeward.workspace.locks import boot
 
 _FULL_BYTES = 8 << 20
 _CLEAR_BYTES = 1 << 20
@@ -106,9 +107,9 @@ class Queue:
         """Generation, base and size of the file, begun anew if it is empty or from before the machine started."""
         size = os.fstat(file).st_size
         header = os.pread(file, _HEADER, 0).decode(errors="replace").split()
-        if len(header) == 2 and header[0].startswith(_boot()):
+        if len(header) == 2 and header[0].startswith(boot()):  # else it is gone or can't be trusted
             return header[0], int(header[1]), size
-        generation = f"{_boot()}.{os.urandom(8).hex()}"
+        generation = f"{boot()}.{os.urandom(8).hex()}"
         os.ftruncate(file, 0)
         os.write(file, _header(generation, 0))
         return generation, 0, _HEADER
@@ -130,15 +131,4 @@ def _header(generation: str, base: int) -> bytes:
     return f"{generation} {base:0{_NUMBER}}\n".encode()
 
 
-@cache
-def _boot() -> str:
-    """Name of the time since the machine started: what was queued before is gone or can't be trusted."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        import psutil
-
-        return f"{int(psutil.boot_time()):036d}"
-
-
-_HEADER = len(_header(f"{_boot()}.{bytes(8).hex()}", 0))
+_HEADER = len(_header(f"{boot()}.{bytes(8).hex()}", 0))

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from errno import EDQUOT, ENOSPC
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,7 +29,7 @@ from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.pipeline.refusals import keeping_out
 from lakeward.imaging.pipeline.worker import set_aside
 from lakeward.imaging.reasons import Quarantined, Reason
-from lakeward.workspace.errors import ConfigurationError, StorageFull
+from lakeward.workspace.errors import ConfigurationError, telling_full_disk
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.progress import progress
@@ -165,14 +164,8 @@ def _parts(destination: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
         folder.mkdir(parents=True)
         try:
-            yield folder
-        except OSError as error:
-            if error.errno not in (ENOSPC, EDQUOT):
-                raise
-            raise StorageFull(
-                f"A disk is full, as a rule that of {destination}. Make room, then do the same again: nothing is "
-                "written by half."
-            ) from None
+            with telling_full_disk(destination):
+                yield folder
         finally:
             shutil.rmtree(folder)
 

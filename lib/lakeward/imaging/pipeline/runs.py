@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from lakeward.imaging.pipeline.commit import drop_pixels
 from lakeward.imaging.pipeline.recipe import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.sinks import sweep
 from lakeward.imaging.tables import IMAGES, PIXELS, RUNS, TABLES
-from lakeward.workspace.errors import LakewardError, StorageFull
+from lakeward.workspace.errors import telling_full_disk
 from lakeward.workspace.leases import Lease, leased
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.settings import settings
@@ -62,24 +61,15 @@ def intake_lock() -> Iterator[None]:
     Busy
         If it has waited for nothing, or another machine is at work on the lakehouse.
     StorageFull
-        If a disk is full, whatever it was in the block that found out: Python, Spark or delta-rs.
+        If a disk is full.
     """
-    try:
-        with exclusive(intake() / "ingest.lock"), leased(intake() / "ingest.lease") as lease:
-            _held.append(lease)
-            try:
-                yield
-            finally:
-                _held.remove(lease)
-    except LakewardError:
-        raise
-    except Exception as error:
-        if any(os.strerror(code) in str(error) for code in (ENOSPC, EDQUOT)):
-            raise StorageFull(
-                f"A disk is full, as a rule that of {settings().home}. Make room, then do the same again: what is "
-                "stored stays, and nothing is stored by half."
-            ) from None
-        raise
+    folder = settings().home
+    with telling_full_disk(folder), exclusive(intake() / "ingest.lock"), leased(intake() / "ingest.lease") as lease:
+        _held.append(lease)
+        try:
+            yield
+        finally:
+            _held.remove(lease)
 
 
 def still_ours() -> None:
