@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 
 from lakeward.workspace.errors import TableError
 from lakeward.workspace.lakehouse import add, history, query
-from lakeward.workspace.tables import Column, Table, append_records, ensure
+from lakeward.workspace.tables import Column, Table, ensure
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,7 +58,7 @@ def test_spark_takes_a_table_that_was_created_without_it(spark: "SparkSession") 
     at = datetime(2026, 1, 2, tzinfo=UTC)
     add(TABLE, [{"n": 1, "parts": [("a", 2)], "at": at}])
     ensure(spark, TABLE)
-    append_records(spark, TABLE, [{"n": 2}])
+    spark.sql("INSERT INTO some.records (n) VALUES (2)")
     add(TABLE, [{"n": 3}])
     assert [row.n for row in spark.table("some.records").orderBy("n").collect()] == [1, 2, 3]
     assert [commit["rows"] for commit in history(TABLE)][:2] == [1, 1], "of delta-rs and of Spark"
@@ -66,4 +66,4 @@ def test_spark_takes_a_table_that_was_created_without_it(spark: "SparkSession") 
     comments = {row.col_name: row.comment for row in spark.sql("DESCRIBE some.records").collect()}
     assert comments["parts"] == "Parts of it"
     with pytest.raises(Exception, match="positive"):
-        append_records(spark, TABLE, [{"n": -1}])
+        spark.sql("INSERT INTO some.records (n) VALUES (-1)")

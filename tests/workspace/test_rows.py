@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lakeward.workspace import lakehouse
-from lakeward.workspace.rows import select
+from lakeward.workspace.errors import TableError
+from lakeward.workspace.rows import add, select, update
 from lakeward.workspace.tables import Column, Table, ensure
 
 if TYPE_CHECKING:
@@ -44,3 +45,39 @@ def test_a_table_that_nothing_has_written_is_told_from_an_empty_one(
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
     assert spark is not None
     assert select("SELECT n FROM some.nothing", missing) is None
+
+
+NOTES = Table(
+    name="some.notes",
+    comment="Notes.",
+    columns=[
+        Column("n", "BIGINT", "A number"),
+        Column("text", "STRING", "A text", nullable=True),
+        Column("at", "TIMESTAMP", "When", nullable=True),
+    ],
+    key=["n"],
+    checks={"is_positive": "n > 0"},
+)
+
+
+@pytest.mark.parametrize("runtime", ["", "17.3"])
+def test_rows_are_added_and_changed_the_same_way_in_both_worlds(
+    spark: "SparkSession", monkeypatch: pytest.MonkeyPatch, runtime: str
+) -> None:
+    ensure(spark, NOTES)
+    if runtime:
+        monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", runtime)
+    at = datetime(2026, 11, 2, 3, 4, 5, 678, tzinfo=UTC)
+    add(NOTES, [{"n": 1, "other": "left out"}, {"n": 2}])
+    update(NOTES, {"text": "it's a \\ 'text'", "at": at}, "n = 2 AND text IS NULL")
+    found = select("SELECT * FROM some.notes ORDER BY n", NOTES)
+    assert found == [{"n": 1, "text": None, "at": None}, {"n": 2, "text": "it's a \\ 'text'", "at": at}]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_change_that_breaks_a_check_is_refused_in_words_that_quote_no_value() -> None:
+    add(NOTES, [{"n": 5, "text": "Doe^Jane"}])
+    with pytest.raises(TableError, match=r"^Rows don't fit some\.notes") as refused:
+        update(NOTES, {"n": 0}, "n = 5")
+    assert "Doe" not in str(refused.value)
+    assert select("SELECT n FROM some.notes", NOTES) == [{"n": 5}]

@@ -1,16 +1,19 @@
 """The local lakehouse with no JVM: for previews, commands, pages and a few rows of records, not for work on many."""
 
 import os
+import random
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakeward.workspace.errors import TableError
+from lakeward.workspace.errors import TableError, telling_full_disk
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.spark import COMMIT_INFO
-from lakeward.workspace.tables import VERSION, Table, alone
+from lakeward.workspace.tables import PAUSES_S, VERSION, Table, alone
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -134,15 +137,49 @@ def replace(table: Table, condition: str, rows: Sequence[Mapping[str, Any]]) -> 
     _write(table, rows, mode="overwrite", predicate=condition)
 
 
+def update(table: Table, values: Mapping[str, str], where: str) -> None:
+    """Change columns of the rows for which a condition holds, in one commit; again if another came in between.
+
+    Parameters
+    ----------
+    values : mapping of str to str
+        For each column, an expression in DataFusion's dialect.
+
+    Raises
+    ------
+    TableError
+        As for `add`.
+    """
+    from deltalake.exceptions import CommitFailedError
+
+    with _refusing(table):
+        for pause in PAUSES_S:
+            with suppress(CommitFailedError):
+                _open(table).update(dict(values), predicate=where, commit_properties=commit_properties())
+                return
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two writers part
+        _open(table).update(dict(values), predicate=where, commit_properties=commit_properties())
+
+
 def _write(table: Table, rows: Sequence[Mapping[str, Any]], **how: Any) -> None:
     import pyarrow as pa
     from deltalake import write_deltalake
+
+    with _refusing(table):
+        records = pa.Table.from_pylist(list(rows), table.arrow_schema)
+        write_deltalake(str(table.location), records, commit_properties=commit_properties(), **how)
+
+
+@contextmanager
+def _refusing(table: Table) -> Iterator[None]:
+    """Say that rows don't fit a table in words of our own: those of delta-rs and Arrow quote values."""
+    import pyarrow as pa
     from deltalake.exceptions import DeltaError
 
     try:
-        records = pa.Table.from_pylist(list(rows), table.arrow_schema)
-        write_deltalake(str(table.location), records, commit_properties=commit_properties(), **how)
-    except (DeltaError, pa.ArrowException):  # their texts quote values
+        with telling_full_disk(table.location):
+            yield
+    except (DeltaError, pa.ArrowException):
         raise TableError(
             f"Rows don't fit {table.name}: its types, its checks, or a value that must be there."
         ) from None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 VERSION = "lakeward.version"
 _CHECK = "delta.constraints."
-_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 
 Migration = Callable[["SparkSession", str], None]
 """Brings a table from one version to the next, given its name. A crash may make it run again: it must bear that."""
@@ -166,16 +166,6 @@ def append(rows: "DataFrame", table: Table) -> None:
     rows.write.format("delta").mode("append").saveAsTable(table.name)
 
 
-def append_records(spark: "SparkSession", table: Table, records: Sequence[Mapping[str, object]]) -> None:
-    """Add records to a table; what a record lacks is null, what the table lacks is left out."""
-    import pyarrow as pa
-
-    if records:
-        schema = pa.schema([field.with_nullable(True) for field in table.arrow_schema])
-        known = [{name: record.get(name) for name in schema.names} for record in records]
-        append(spark.createDataFrame(pa.Table.from_pylist(known, schema), table.spark_schema), table)
-
-
 def change(spark: "SparkSession", statement: str) -> None:
     """Run an UPDATE or DELETE, and run it again if another writer has committed in between: then it has done nothing.
 
@@ -191,7 +181,7 @@ def change(spark: "SparkSession", statement: str) -> None:
         exceptions.ConcurrentWriteException,
         exceptions.MetadataChangedException,
     )
-    for pause in (*_PAUSES_S, None):
+    for pause in (*PAUSES_S, None):
         try:
             spark.sql(statement)
             return

@@ -11,7 +11,7 @@ from lakeward.imaging.pipeline.runs import prepared_session
 from lakeward.imaging.stewardship import maintenance
 from lakeward.imaging.stewardship.purge import delete
 from lakeward.imaging.tables import PIXELS
-from lakeward.workspace.tables import append_records
+from lakeward.workspace.rows import add
 
 
 def _files() -> set[str]:
@@ -24,7 +24,7 @@ def test_large_files_of_pixels_stay_and_small_ones_go_together(case: Any, monkey
     spark = prepared_session()
     before = _files()
     for size in (1000, 1000, 33 * 1024**2):
-        append_records(spark, PIXELS, [{"pixels_id": "0" * 32, "run_id": "upkeep", "dicom": os.urandom(size)}])
+        add(PIXELS, [{"pixels_id": "0" * 32, "run_id": "upkeep", "dicom": os.urandom(size)}])
     added = _files() - before
     try:
         (done,) = maintenance.optimize()

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from lakeward.governance.tables import AUDIT
 from lakeward.governance.trail import published
 from lakeward.governance.trail.errors import NotProven
 from lakeward.governance.trail.keeping import RETIRED
@@ -18,6 +19,7 @@ from lakeward.governance.trail.store import Row, Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import allowed
 from lakeward.workspace.locks import exclusive
+from lakeward.workspace.rows import add
 from lakeward.workspace.settings import settings
 
 _AT_ONCE = 50_000
@@ -48,7 +50,7 @@ def publish(trail: Trail) -> int:
             if there and any(record["type"] == RETIRED for record in records):
                 _retire(trail, log, start)
             if records:
-                published.add(records)
+                add(AUDIT, records)
             added, start = added + len(records), rows[-1].sequence + 1
     return added
 

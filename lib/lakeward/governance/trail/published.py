@@ -8,7 +8,7 @@ from lakeward.workspace import lakehouse
 from lakeward.workspace.rows import select
 from lakeward.workspace.settings import on_databricks
 from lakeward.workspace.spark import session
-from lakeward.workspace.tables import append_records, ensure
+from lakeward.workspace.tables import ensure
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -20,14 +20,6 @@ def next_number(log: str) -> int:
     """Return the number of a log's first event that the table lacks."""
     sql = f"SELECT log, max(sequence) + 1 AS next FROM {AUDIT.name} GROUP BY log"
     return next((row["next"] for row in select(sql, AUDIT) or () if row["log"] == log), 0)
-
-
-def add(records: Records) -> None:
-    """Add rows in one commit."""
-    if on_databricks():
-        append_records(_session(), AUDIT, records)
-    else:
-        lakehouse.add(AUDIT, records)
 
 
 def leave(log: str, before: int, records: Records) -> None:

@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from lakeward.imaging.pipeline.rows import distinct, having
+from lakeward.imaging.pipeline.rows import having
 from lakeward.imaging.pipeline.worker import prefix
 from lakeward.imaging.tables import CROSSWALK, FILES, IMAGES, PIXELS, QUARANTINE
-from lakeward.workspace.tables import append, append_records, change, literals, quoted
+from lakeward.workspace.rows import add, literal, select, update
+from lakeward.workspace.tables import append, change, literals
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,8 +60,8 @@ def commit(spark: "SparkSession", part: Part) -> Counter[str]:
     Counter of str
         Files by outcome; duplicates; and files by reason, each under ``!`` and the reason's code.
     """
-    entries, committed = _entries(spark, part)
-    images, open_rows = _present(spark, entries, part.settles)
+    entries, committed = _entries(part)
+    images, open_rows = _present(entries, part.settles)
     new: dict[str, str] = {}
     for entry in entries:
         if entry["outcome"] == "stored" and entry["source_hmac"] not in images:
@@ -67,46 +69,43 @@ def commit(spark: "SparkSession", part: Part) -> Counter[str]:
     for entry in entries:
         if entry["source_hmac"] in images or entry["source_hmac"] in new:
             entry |= {"outcome": "stored", "reason": None}  # also what a person has released before
-    _add_crosswalk(spark, part)
+    _add_crosswalk(part)
     _add_images(spark, part.ledger, list(new.values()))
     drop_pixels(spark, part.run_id, committed - set(new.values()))
     aside = {entry["source_hmac"]: entry for entry in entries if entry["outcome"] == "quarantined"}
-    _settle_quarantine(spark, aside, open_rows, part)
-    append_records(spark, FILES, [entry | {"size_bytes": entry["original_bytes"]} for entry in entries])
+    _settle_quarantine(aside, open_rows, part)
+    add(FILES, [entry | {"size_bytes": entry["original_bytes"]} for entry in entries])
     return _counts(entries, len(new))
 
 
-def _entries(spark: "SparkSession", part: Part) -> tuple[list[dict[str, Any]], set[str]]:
+def _entries(part: Part) -> tuple[list[dict[str, Any]], set[str]]:
     """One entry for each file, of the attempt at its task that counts; and the names of this part's pixels."""
     rows = pq.read_table(part.ledger, columns=[*_LIGHT, *IMAGES.key]).to_pylist()
-    pixels = spark.table(PIXELS.name).where(f"pixels_id LIKE '{prefix(part.ledger)}%'").select("pixels_id").toArrow()
-    committed = set(pixels["pixels_id"].to_pylist())
+    pixels = select(f"SELECT pixels_id FROM {PIXELS.name} WHERE pixels_id LIKE '{prefix(part.ledger)}%'", PIXELS)
+    committed = {row["pixels_id"] for row in pixels or ()}
     stored = {row["path"]: row for row in rows if row["pixels_id"] in committed}
     aside = {row["path"]: row for row in rows if row["outcome"] == "quarantined"}
     return [entry for _, entry in sorted((aside | stored).items())], committed
 
 
-def _present(
-    spark: "SparkSession", entries: list[dict[str, Any]], settles: Set[str]
-) -> tuple[set[str], list[dict[str, Any]]]:
-    """Names of those whose object is stored already, and the open quarantine rows of any of them with their reason."""
-    recipe = {column: entries[0][column] for column in _RECIPE}
-    names = {entry["source_hmac"] for entry in entries} | settles
-    same = " AND ".join(f"{column} = '{value}'" for column, value in recipe.items())
-    images = spark.table(IMAGES.name).where(same).selectExpr("source_hmac", "run_id", "'image' AS is")
-    held = spark.table(QUARANTINE.name).where("status = 'open'")
-    held = held.selectExpr("source_hmac", "run_id", f"IF({same}, reason, 'another recipe') AS is")
-    rows = having(images.unionByName(held), "source_hmac", names).toArrow().to_pylist()
-    return {row["source_hmac"] for row in rows if row["is"] == "image"}, [row for row in rows if row["is"] != "image"]
+def _present(entries: list[dict[str, Any]], settles: Set[str]) -> tuple[set[str], list[dict[str, Any]]]:
+    """Names of those whose object is stored already, and the open quarantine rows of any of them."""
+    same = " AND ".join(f"{column} = {literal(entries[0][column])}" for column in _RECIPE)
+    named = f"source_hmac IN ({literals({entry['source_hmac'] for entry in entries} | settles)})"
+    images = select(f"SELECT source_hmac FROM {IMAGES.name} WHERE {same} AND {named}", IMAGES) or []
+    columns = ", ".join([*IMAGES.key, "run_id", "reason"])
+    held = select(f"SELECT {columns} FROM {QUARANTINE.name} WHERE status = 'open' AND {named}", QUARANTINE) or []
+    return {row["source_hmac"] for row in images}, held
 
 
-def _add_crosswalk(spark: "SparkSession", part: Part) -> None:
+def _add_crosswalk(part: Part) -> None:
     """Add the sealed rows of pseudonyms that the crosswalk does not have yet."""
     sealed = pq.read_table(part.ledger, columns=["crosswalk"])["crosswalk"].combine_chunks().flatten().to_pylist()
     rows = {row["pseudonym"]: row | {"run_id": part.run_id} for row in sealed}
     if rows:
-        known = distinct(having(spark.table(CROSSWALK.name), "pseudonym", rows), "pseudonym")
-        append_records(spark, CROSSWALK, [row for name, row in rows.items() if name not in known])
+        sql = f"SELECT pseudonym FROM {CROSSWALK.name} WHERE pseudonym IN ({literals(rows)})"
+        known = {row["pseudonym"] for row in select(sql, CROSSWALK) or ()}
+        add(CROSSWALK, [row for name, row in rows.items() if name not in known])
 
 
 def _add_images(spark: "SparkSession", ledger: Path, pixels: list[str]) -> None:
@@ -121,30 +120,31 @@ def drop_pixels(spark: "SparkSession", run_id: str, names: Set[str]) -> None:
         change(spark, f"DELETE FROM {PIXELS.name} WHERE run_id = '{run_id}' AND pixels_id IN ({literals(names)})")
 
 
-def _settle_quarantine(
-    spark: "SparkSession", aside: dict[str, dict[str, Any]], open_rows: list[dict[str, Any]], part: Part
-) -> None:
+def _settle_quarantine(aside: dict[str, dict[str, Any]], open_rows: list[dict[str, Any]], part: Part) -> None:
     """Add what is set aside and not open yet, then close the other open rows of the same files."""
-    kept = {row["source_hmac"] for row in open_rows if row["is"] == aside.get(row["source_hmac"], {}).get("reason")}
+    again = ("reason", *_RECIPE)
+    kept, done = set[str](), set[str]()
+    for row in open_rows:
+        entry = aside.get(row["source_hmac"])
+        if entry and all(row[column] == entry[column] for column in again):
+            kept.add(row["source_hmac"])
+        else:
+            done.add(row["source_hmac"] + row["run_id"])
     added = [
         entry | {"quarantined_at": entry["ingested_at"], "size_bytes": entry["original_bytes"], "status": "open"}
         for name, entry in aside.items()
         if name not in kept
     ]
-    append_records(spark, QUARANTINE, added)
-    done = [row for row in open_rows if row["is"] != aside.get(row["source_hmac"], {}).get("reason")]
+    add(QUARANTINE, added)
     if done:
-        _close(spark, {row["source_hmac"] + row["run_id"] for row in done}, part.closing)
+        _close(done, part.closing)
 
 
-def _close(spark: "SparkSession", rows: Set[str], closing: Closing) -> None:
+def _close(rows: Set[str], closing: Closing) -> None:
     """Close quarantine rows, each named by its source and run."""
-    change(
-        spark,
-        f"UPDATE {QUARANTINE.name} SET status = 'closed', resolution = {quoted(closing.resolution)}, "
-        f"closed_by = {quoted(closing.by)}, closed_at = current_timestamp() "
-        f"WHERE status = 'open' AND concat(source_hmac, run_id) IN ({literals(rows)})",
-    )
+    values = {"status": "closed", "resolution": closing.resolution, "closed_by": closing.by}
+    where = f"status = 'open' AND concat(source_hmac, run_id) IN ({literals(rows)})"
+    update(QUARANTINE, values | {"closed_at": datetime.now(UTC)}, where)
 
 
 def _counts(entries: list[dict[str, Any]], new: int) -> Counter[str]:

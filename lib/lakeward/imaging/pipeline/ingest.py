@@ -42,6 +42,7 @@ from lakeward.imaging.tables import FILES, IMAGES
 from lakeward.workspace.errors import ConfigurationError, LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.progress import Progress, progress
+from lakeward.workspace.rows import columns, literal
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -155,7 +156,7 @@ def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False, incremental
     with intake_lock():
         spark = prepared_session()
         with files as originals:
-            known, other = _known(spark, source, originals, recipe)
+            known, other = _known(source, originals, recipe)
             skip = known if reprocess else known | other.keys()
             work = [_work(o, recipe, other.get(o.name, set())) for o in originals if o.name not in skip]
             counted = 0 if reprocess else len(other.keys() - known)
@@ -176,11 +177,11 @@ def run(
     What they have in quarantine is closed, unless they are set aside again for the same recipe: as processed again, or
     with the words of `closing`.
     """
-    recipe = keeping_out(recipe, spark)
+    recipe = keeping_out(recipe)
     run_id, started = uuid.uuid4().hex, datetime.now(UTC)
     details = {"files": len(work), "profile": recipe.profile.name, "profile_hash": recipe.profile_hash}
     record(Event(type="imaging.ingest.started", object=run_id, details=details | {"key_id": recipe.pseudonyms.key_id}))
-    insert_run(spark, run_id, started, recipe)
+    insert_run(run_id, started, recipe)
     begun = time.monotonic()
     counts: Counter[str] = Counter()
     closing = closing or Closing(f"processed again by run {run_id}")
@@ -191,10 +192,10 @@ def run(
         report = _report(run_id, recipe, found, len(work), counts, other_recipe, time.monotonic() - begun)
         done = report.model_dump(include={"found", "known", "stored", "duplicates", "quarantined", "seconds"})
         record(Event(type="imaging.ingest.finished", object=run_id, details=done))
-        update_run(spark, run_id, state="SUCCESS", **done)
+        update_run(run_id, state="SUCCESS", **done)
     except BaseException:
         with suppress(Exception):  # Spark itself may be gone: then the next run says that this one was interrupted
-            update_run(spark, run_id, state="FAILED")
+            update_run(run_id, state="FAILED")
         raise
     sweep(run_id)
     shutil.rmtree(run_folder(run_id))
@@ -289,20 +290,17 @@ def _work(original: Original, recipe: Recipe, before: set[str]) -> Work:
     )
 
 
-def _known(
-    spark: "SparkSession", source: Path, originals: list[Original], recipe: Recipe
-) -> tuple[set[str], dict[str, set[str]]]:
+def _known(source: Path, originals: list[Original], recipe: Recipe) -> tuple[set[str], dict[str, set[str]]]:
     """Paths of unchanged files that were processed: with this recipe, and with any other, there with their names."""
-    from pyspark.sql.functions import col
-
     ours = (recipe.profile_hash, recipe.pseudonyms.key_id, CODE_VERSION)
     unchanged = {(original.name, original.size_bytes, original.mtime_ns) for original in originals}
     known: set[str] = set()
     other: dict[str, set[str]] = {}
     folder = Original(str(source.absolute()), 0, 0).name
-    rows = spark.table(FILES.name).where(col("path").startswith(folder))
-    table = rows.select("path", "size_bytes", "mtime_ns", *IMAGES.key).toArrow()
-    for path, size, mtime, name, *recipe_of in zip(*(c.to_pylist() for c in table.columns), strict=True):
+    inside = f"substr(path, 1, {len(folder)}) = {literal(folder)}"
+    sql = f"SELECT path, size_bytes, mtime_ns, {', '.join(IMAGES.key)} FROM {FILES.name} WHERE {inside}"
+    found = columns(sql, FILES)
+    for path, size, mtime, name, *recipe_of in zip(*(it.to_pylist() for it in found or ()), strict=True):
         if (path, size, mtime) in unchanged:
             if tuple(recipe_of) == ours:
                 known.add(path)

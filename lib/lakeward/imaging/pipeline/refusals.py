@@ -1,31 +1,21 @@
 """What does not come in again: patients who were withdrawn, and images in which a person found what was left."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from lakeward.imaging.deidentification.pseudonyms import Pseudonyms
 from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.tables import QUARANTINE, WITHDRAWN
 from lakeward.workspace.errors import ConfigurationError, MissingSecret
-from lakeward.workspace.lakehouse import exists, query
+from lakeward.workspace.rows import select
 from lakeward.workspace.secrets import secret_key
-from lakeward.workspace.tables import Table
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 RETIRED_KEY = "deid_key_{}"
 """Name of the secret that a de-identification key becomes when another takes its place: with its `key_id`."""
 
 
-def keeping_out(recipe: Recipe, spark: "SparkSession | None" = None) -> Recipe:
+def keeping_out(recipe: Recipe) -> Recipe:
     """Return a recipe that refuses whoever was withdrawn, and what a reviewer rejected under the same profile and key.
-
-    Parameters
-    ----------
-    spark : SparkSession, optional
-        Reads the tables; left out, they are read with no JVM, where there is a local lakehouse that has them.
 
     Raises
     ------
@@ -33,24 +23,17 @@ def keeping_out(recipe: Recipe, spark: "SparkSession | None" = None) -> Recipe:
         If a patient was withdrawn under a key that is not among the secrets: nobody can tell then who it was.
     """
     names: dict[str, set[str]] = {}
-    for row in _rows(f"SELECT key_id, withdrawn FROM {WITHDRAWN.name}", WITHDRAWN, spark):
+    for row in select(f"SELECT key_id, withdrawn FROM {WITHDRAWN.name}", WITHDRAWN) or ():
         names.setdefault(row["key_id"], set()).add(row["withdrawn"])
     known = {recipe.pseudonyms.key_id: recipe.pseudonyms}
     keys = [known.get(key_id) or retired(key_id) for key_id in names]
     withdrawn = tuple((key, frozenset(names[key.key_id])) for key in keys)
-    rejected = _rows(
+    rejected = select(
         f"SELECT source_hmac FROM {QUARANTINE.name} WHERE reason = '{Reason.FOUND_IN_REVIEW}' "
         f"AND profile_hash = '{recipe.profile_hash}' AND key_id = '{recipe.pseudonyms.key_id}'",
         QUARANTINE,
-        spark,
     )
-    return replace(recipe, withdrawn=withdrawn, rejected=frozenset(row["source_hmac"] for row in rejected))
-
-
-def _rows(sql: str, table: Table, spark: "SparkSession | None") -> list[dict[str, Any]]:
-    if spark:
-        return list(spark.sql(sql).toArrow().to_pylist())
-    return list(query(sql, table).to_pylist()) if exists(table) else []
+    return replace(recipe, withdrawn=withdrawn, rejected=frozenset(row["source_hmac"] for row in rejected or ()))
 
 
 def retired(key_id: str) -> Pseudonyms:

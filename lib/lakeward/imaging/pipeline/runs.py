@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ from lakeward.imaging.tables import IMAGES, PIXELS, RUNS, TABLES
 from lakeward.workspace.errors import telling_full_disk
 from lakeward.workspace.leases import Lease, leased
 from lakeward.workspace.locks import exclusive
+from lakeward.workspace.rows import Value, add, update
 from lakeward.workspace.settings import settings
 from lakeward.workspace.spark import session
-from lakeward.workspace.tables import append_records, change, ensure
+from lakeward.workspace.tables import ensure
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -97,27 +98,23 @@ def prepared_session() -> "SparkSession":
         still_ours()  # of machines that begin at once, each sees the other's lease only now
         _drop_pixels_without_image(spark, folder.name)
         sweep(folder.name)
-        update_run(spark, folder.name, "INTERRUPTED")
+        update_run(folder.name, "INTERRUPTED")
         shutil.rmtree(folder)
     return spark
 
 
-def insert_run(spark: "SparkSession", run_id: str, started: datetime, recipe: Recipe) -> None:
+def insert_run(run_id: str, started: datetime, recipe: Recipe) -> None:
     """Record that a run has started; its folder comes first, which tells if it dies."""
     run_folder(run_id)
     row: dict[str, Any] = {"run_id": run_id, "state": "RUNNING", "started_at": started, "profile": recipe.profile.name}
     row |= {"profile_hash": recipe.profile_hash, "key_id": recipe.pseudonyms.key_id, "code_version": CODE_VERSION}
-    append_records(spark, RUNS, [row])
+    add(RUNS, [row])
 
 
-def update_run(spark: "SparkSession", run_id: str, state: str, **counts: float) -> None:
+def update_run(run_id: str, state: str, **counts: float) -> None:
     """Record how a run that was running has ended."""
-    sets = ", ".join(f"{name} = {value}" for name, value in counts.items())
-    change(
-        spark,
-        f"UPDATE {RUNS.name} SET state = '{state}', ended_at = current_timestamp(){', ' if sets else ''}{sets} "
-        f"WHERE run_id = '{run_id}' AND state = 'RUNNING'",
-    )
+    values: dict[str, Value] = {"state": state, "ended_at": datetime.now(UTC), **counts}
+    update(RUNS, values, f"run_id = '{run_id}' AND state = 'RUNNING'")
 
 
 def _drop_pixels_without_image(spark: "SparkSession", run_id: str) -> None:

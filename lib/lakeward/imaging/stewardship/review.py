@@ -22,7 +22,8 @@ from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, REVIEWS
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.lakehouse import query
-from lakeward.workspace.tables import append_records, change, literals, quoted
+from lakeward.workspace.rows import add, select, update
+from lakeward.workspace.tables import literals
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,13 +68,13 @@ def draw(size: int, seed: int, where: str = "true") -> Sample:
         SQL condition on ``imaging.images``, for example ``burned_in_annotation = 'NO'`` for those that were searched.
     """
     with intake_lock():
-        spark = prepared_session()
+        prepared_session()
         images = _images(where)
         drawn = systematic(images, size, seed)
         done = Sample(sample=uuid4().hex, population=len(images), size=len(drawn))
         details = {"images": len(drawn), "population": len(images), "seed": seed, "where": where}
         record(Event(type="imaging.review.sampled", object=done.sample, details=details))
-        append_records(spark, REVIEWS, [_review(row, done) for row in drawn])
+        add(REVIEWS, [_review(row, done) for row in drawn])
         return done
 
 
@@ -125,7 +126,7 @@ def judge(review_ids: Sequence[str], verdict: Verdict) -> Judged:
     """
     with intake_lock():
         spark = prepared_session()
-        reviews = _found(spark, review_ids)
+        reviews = _found(review_ids)
         actor = ""
         for review in reviews:
             details = {"verdict": verdict.value, "pixels_id": review["pixels_id"]}
@@ -134,13 +135,13 @@ def judge(review_ids: Sequence[str], verdict: Verdict) -> Judged:
             actor = event.actor
         found = [] if verdict == Verdict.CLEAN else [review["pixels_id"] for review in reviews]
         set_aside = _set_aside(spark, set(found), verdict) if found else 0
-        _update(spark, [review["review_id"] for review in reviews], verdict, actor)
+        _update([review["review_id"] for review in reviews], verdict, actor)
         return Judged(reviews=len(reviews), set_aside=set_aside)
 
 
-def _found(spark: "SparkSession", review_ids: Sequence[str]) -> list[dict[str, Any]]:
+def _found(review_ids: Sequence[str]) -> list[dict[str, Any]]:
     """The reviews of these names; one whose object was set aside before is done."""
-    there = spark.table(REVIEWS.name).toArrow().to_pylist()
+    there = select(f"SELECT * FROM {REVIEWS.name}", REVIEWS) or ()
     rows = {row["review_id"]: row for row in there if row["verdict"] in (None, Verdict.CLEAN)}
     if unknown := [name for name in review_ids if name not in rows]:
         raise NotInReview(f"{unknown[0]!r} waits for no verdict: see lakeward imaging review next.")
@@ -159,21 +160,16 @@ def _set_aside(spark: "SparkSession", pixels: set[str], verdict: Verdict) -> int
     aside = {"reason": _REASON.value, "detail": verdict.value, "quarantined_at": now, "status": "open"}
     # An interrupted run may not have written its files down yet.
     rows = [image | aside | {"size_bytes": sizes.get(image["source_hmac"], 0)} for image in images]
-    append_records(spark, QUARANTINE, [row for row in rows if row["source_hmac"] not in before])
+    add(QUARANTINE, [row for row in rows if row["source_hmac"] not in before])
     if images:
         names = literals("".join(image[column] for column in IMAGES.key) for image in images)
-        change(
-            spark, f"UPDATE {FILES.name} SET outcome = 'quarantined' WHERE concat({', '.join(IMAGES.key)}) IN ({names})"
-        )
+        update(FILES, {"outcome": "quarantined"}, f"concat({', '.join(IMAGES.key)}) IN ({names})")
     delete(spark, IMAGES, "pixels_id", pixels)
     delete(spark, PIXELS, "pixels_id", pixels)
     purge(spark, (IMAGES, PIXELS))
     return len(images)
 
 
-def _update(spark: "SparkSession", reviews: list[str], verdict: Verdict, reviewer: str) -> None:
-    change(
-        spark,
-        f"UPDATE {REVIEWS.name} SET verdict = '{verdict}', reviewer = {quoted(reviewer)}, "
-        f"reviewed_at = current_timestamp() WHERE review_id IN ({literals(reviews)})",
-    )
+def _update(reviews: list[str], verdict: Verdict, reviewer: str) -> None:
+    values = {"verdict": verdict.value, "reviewer": reviewer, "reviewed_at": datetime.now(UTC)}
+    update(REVIEWS, values, f"review_id IN ({literals(reviews)})")

@@ -23,8 +23,8 @@ from lakeward.imaging.tables import CROSSWALK, FILES, IMAGES, PIXELS, QUARANTINE
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.lakehouse import query
+from lakeward.workspace.rows import add, select
 from lakeward.workspace.settings import settings
-from lakeward.workspace.tables import append_records
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -114,7 +114,7 @@ def withdraw(reason: str, key: Pseudonyms, patients: Iterable[str] = (), origina
             details = {"objects": len(found.pixels), "files": len(found.sources)}
             record(Event(type="imaging.patient.withdrawn", object=name, reason=reason, details=details))
         _keep_plan(found)
-        _remember(spark, remembered)
+        _remember(remembered)
         removed = _remove(spark, found)
         traces = _search(found)
         for path in _plans().iterdir():
@@ -139,7 +139,7 @@ def _keys(spark: "SparkSession", key: Pseudonyms) -> dict[str, Pseudonyms]:
 
 def _withdrawn_under(spark: "SparkSession", patient: str, keys: dict[str, Pseudonyms]) -> str:
     """The key under which a patient was withdrawn before, empty if under none."""
-    before = {row.withdrawn for row in spark.table(WITHDRAWN.name).collect()}
+    before = {row["withdrawn"] for row in select(f"SELECT withdrawn FROM {WITHDRAWN.name}", WITHDRAWN) or ()}
     return next((key_id for key_id, key in keys.items() if key.withdrawn(patient) in before), "")
 
 
@@ -170,11 +170,11 @@ def _unfinished() -> Names:
     return found
 
 
-def _remember(spark: "SparkSession", remembered: dict[str, str]) -> None:
-    before = {row.withdrawn for row in spark.table(WITHDRAWN.name).collect()}
+def _remember(remembered: dict[str, str]) -> None:
+    before = {row["withdrawn"] for row in select(f"SELECT withdrawn FROM {WITHDRAWN.name}", WITHDRAWN) or ()}
     now = datetime.now(UTC)
     new = [{"withdrawn": n, "key_id": k, "withdrawn_at": now} for n, k in remembered.items() if n not in before]
-    append_records(spark, WITHDRAWN, new)
+    add(WITHDRAWN, new)
 
 
 def _remove(spark: "SparkSession", found: Names) -> int:
