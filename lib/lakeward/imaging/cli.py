@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from lakeward.imaging.stewardship import cli as stewardship
-from lakeward.workspace.console import Json, print_either
+from lakeward.workspace.console import By, Json, print_either
+from lakeward.workspace.ports import as_person
 
 app = typer.Typer(help="DICOM images: de-identify, enhance, store, export.", no_args_is_help=True, add_completion=False)
 quarantine_app = typer.Typer(help="Objects that were set aside.", no_args_is_help=True)
@@ -72,15 +73,17 @@ def export(
         Literal["sc", "pr"] | None,
         typer.Option(help="Also enhanced frames as Secondary Captures, or windows as presentation states."),
     ] = None,
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Write de-identified objects out of the tables as DICOM files.
 
-    Example: lakeward imaging export /data/out --where "modality = 'CT'" --derived sc
+    Example: lakeward imaging export /data/out --where "modality = 'CT'" --derived sc --by dan
     """
     from lakeward.imaging.pipeline import export as exporting
 
-    done = exporting.export(destination, where, derived).model_dump()
+    with as_person(by, "image.export"):
+        done = exporting.export(destination, where, derived).model_dump()
     print_either(done, json, f"{done['written']} files written to {destination}, {done['present']} were there already.")
 
 
@@ -199,19 +202,20 @@ def quarantine_release(
     clip_limit: ClipLimit = 2.0,
     tiles: Tiles = 8,
     crosswalk: Crosswalk = False,
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Let an object through that you have looked at; its header is de-identified as ever.
 
-    Example: lakeward imaging quarantine release 3f2a --reason "All frames were looked at: no text"
+    Example: lakeward imaging quarantine release 3f2a --reason "All frames were looked at: no text" --by ann
     """
     from lakeward.imaging.parameters import recipe
     from lakeward.imaging.pipeline.quarantine import release
 
-    _show_run(
-        release(name, reason, recipe(profile, crosswalk=crosswalk, clip_limit=clip_limit, tiles=tiles)).model_dump(),
-        json,
-    )
+    chosen = recipe(profile, crosswalk=crosswalk, clip_limit=clip_limit, tiles=tiles)
+    with as_person(by, "image.review"):
+        done = release(name, reason, chosen)
+    _show_run(done.model_dump(), json)
 
 
 app.command()(stewardship.withdraw)

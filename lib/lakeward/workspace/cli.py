@@ -1,14 +1,16 @@
 """The commands ``lakeward doctor`` and ``lakeward tables``."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lakeward.workspace.console import Json, print_either, print_json, print_records, print_rows
+from lakeward.workspace.console import By, Json, print_either, print_json, print_records, print_rows
 from lakeward.workspace.errors import TableError
+from lakeward.workspace.ports import as_person
 
 if TYPE_CHECKING:
     from lakeward.workspace.tables import Table
@@ -97,16 +99,19 @@ def preview(
     table: Name,
     limit: Limit = 5,
     columns: Annotated[str, typer.Option(help="Columns to show, separated by commas; all if not given.")] = "",
+    by: By = None,
     json: Json = False,
 ) -> None:
-    """Show some rows; binary values by their size.
+    """Show some rows; binary values by their size. Those of a restricted table are for who may know whose they are.
 
     Example: lakeward tables preview imaging.images --columns modality,rows,columns
     """
     from lakeward.workspace import lakehouse
 
     names = [name.strip() for name in columns.split(",") if name.strip()]
-    rows = lakehouse.preview(_find(context, table), limit, names or None)
+    found = _find(context, table)
+    with as_person(by, "patient.identify") if found.restricted else nullcontext():
+        rows = lakehouse.preview(found, limit, names or None)
     print_records(rows.to_pylist(maps_as_pydicts="lossy"), json)
 
 
@@ -128,13 +133,14 @@ def restore(
     reason: Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")],
     version: Annotated[int | None, typer.Option(min=0, help="The version to restore.")] = None,
     at: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M:%S"], help="A time instead, in UTC.")] = None,
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Bring a table back to what it was, by a new commit; tables that belong together need it one after the other.
 
     What was removed for good since, a patient who has withdrawn, can't come back; see lakeward backup for older states.
 
-    Example: lakeward tables restore imaging.runs --version 3 --reason "Ingested twice"
+    Example: lakeward tables restore imaging.runs --version 3 --reason "Ingested twice" --by eve
     """
     from lakeward.workspace.lakehouse import exists
     from lakeward.workspace.restoring import restore as bring_back
@@ -144,7 +150,8 @@ def restore(
         raise typer.BadParameter("give --version or --at")
     if not exists(found):
         raise TableError(f"{table} does not exist yet: nothing has written it.")
-    done = bring_back(found, reason, version, at and at.replace(tzinfo=UTC))
+    with as_person(by, "table.restore"):
+        done = bring_back(found, reason, version, at and at.replace(tzinfo=UTC))
     text = f"{table} is as in version {done.version}: {done.rows:,} rows, before {done.rows_before:,}."
     print_either({"table": table, **done._asdict()}, json, text)
 

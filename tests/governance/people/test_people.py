@@ -152,6 +152,12 @@ model.promote   .             .              x           .                 .    
 report.sign     .             .              .           .                 .               x
 audit.keep      .             .              .           .                 .               x
 audit.destroy   .             .              .           .                 x               x
+patient.identify .            .              .           x                 .               x
+patient.withdraw .            .              .           .                 .               x
+image.export    .             x              x           .                 .               .
+image.review    .             .              .           x                 x               .
+key.rotate      x             .              .           .                 .               x
+table.restore   x             .              x           .                 .               .
 """
 
 

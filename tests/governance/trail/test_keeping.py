@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,9 @@ from audit_stores import everywhere
 from lakeward.governance.trail.entries import read
 from lakeward.governance.trail.errors import Kept, NoSuchEvent
 from lakeward.governance.trail.findings import Fault
-from lakeward.governance.trail.keeping import due, end_hold, erase, erasure, floor, hold, retire, retirement
+from lakeward.governance.trail.keeping import due, end_hold, erase, erasure, floor, hold, in_force, retire, retirement
 from lakeward.governance.trail.proofs import prove
+from lakeward.governance.trail.sink import trail_here
 from lakeward.governance.trail.store import Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import verify
@@ -70,6 +72,17 @@ def test_a_hold_overrides_the_end_of_keeping(aged: Trail) -> None:
     assert verify(aged.store).findings == []
     with aged.view() as view:
         assert due(view, FLOOR)["events"] == 0
+
+
+def test_holds_in_force_are_told_to_those_who_remove_data(home: Path) -> None:
+    assert in_force() == {}
+    assert not home.exists(), "asking opens no trail"
+    trail = trail_here()
+    hold(trail, "case-1", "Litigation", "LW1")
+    hold(trail, "case-2", "Litigation")
+    assert in_force() == {"case-1": "LW1", "case-2": ""}
+    end_hold(trail, "case-1", "Settled")
+    assert in_force() == {"case-2": ""}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Who gives a command: a person who is asked for a password, or in whose name a token of Entra ID speaks.
 
-Reading needs no person, so that a schedule can verify; what changes something does, as soon as there is one.
+Reading needs no person, so that a schedule can verify; what changes something, or touches patients' data, does, as soon
+as there is one. Areas that may not know of people ask by the workspace's port ``as_person``.
 """
 
 import sys

@@ -29,6 +29,12 @@ class Action(StrEnum):
     SIGN_REPORT = "report.sign"
     KEEP_AUDIT = "audit.keep"
     DESTROY_AUDIT = "audit.destroy"
+    IDENTIFY_PATIENTS = "patient.identify"
+    WITHDRAW_PATIENTS = "patient.withdraw"
+    EXPORT_IMAGES = "image.export"
+    REVIEW_IMAGES = "image.review"
+    ROTATE_KEYS = "key.rotate"
+    RESTORE_TABLES = "table.restore"
 
 
 MATRIX: dict[Action, frozenset[Role]] = {
@@ -52,8 +58,15 @@ MATRIX: dict[Action, frozenset[Role]] = {
     Action.SIGN_REPORT: frozenset({Role.COMPLIANCE_OFFICER}),
     Action.KEEP_AUDIT: frozenset({Role.COMPLIANCE_OFFICER}),
     Action.DESTROY_AUDIT: frozenset({Role.COMPLIANCE_OFFICER, Role.QUALITY_MANAGER}),
+    Action.IDENTIFY_PATIENTS: frozenset({Role.CLINICAL_REVIEWER, Role.COMPLIANCE_OFFICER}),
+    Action.WITHDRAW_PATIENTS: frozenset({Role.COMPLIANCE_OFFICER}),
+    Action.EXPORT_IMAGES: frozenset({Role.DATA_SCIENTIST, Role.ML_ENGINEER}),
+    Action.REVIEW_IMAGES: frozenset({Role.CLINICAL_REVIEWER, Role.QUALITY_MANAGER}),
+    Action.ROTATE_KEYS: frozenset({Role.ADMINISTRATOR, Role.COMPLIANCE_OFFICER}),
+    Action.RESTORE_TABLES: frozenset({Role.ADMINISTRATOR, Role.ML_ENGINEER}),
 }
-"""No role has all of it: the one that manages people approves nothing, and those that make models approve none.
+"""No role has all of it: the one that manages people approves nothing, those that make models approve none, and those
+that export images don't learn whose they are.
 
 One person may have several roles; the compliance report tells of duties that should be apart, and nobody approves what
 they have made.

@@ -113,13 +113,17 @@ def retention(
 def hold(
     name: Name,
     reason: Reason,
-    object_: Annotated[str, typer.Option("--object", help="Only the events on this object.")] = "",
+    object_: Annotated[str, typer.Option("--object", help="Only this: its events; a patient, by pseudonym.")] = "",
     by: By = None,
     json: Json = False,
 ) -> None:
     """Begin a legal hold: what it covers is neither deleted nor erased until it ends.
 
-    Example: lakeward audit hold case-4711 --reason "Litigation" --by cat
+    That is every event, patient, old version of a table and backup; with --object the events on one object. If that is
+    a patient's pseudonym, the patient is not withdrawn (GDPR, article 17(3)(e)), and upkeep removes no old version of a
+    table. Never give a Patient ID: it would hold nothing, and what is recorded stays.
+
+    Example: lakeward audit hold case-4711 --object LWABCDEFGHIJKLMN --reason "Litigation" --by cat
     """
     from lakeward.governance.people.asking import as_person
     from lakeward.governance.people.roles import Action
@@ -128,7 +132,7 @@ def hold(
 
     with as_person(by, Action.KEEP_AUDIT):
         keeping.hold(trail_here(), name, reason, object_)
-    print_either({"hold": name, "object": object_}, json, f"{object_ or 'All events'}: held until {name} is released.")
+    print_either({"hold": name, "object": object_}, json, f"{object_ or 'Everything'}: held until {name} is released.")
 
 
 def release(name: Name, reason: Reason, by: By = None, json: Json = False) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from lakeward.governance.trail import entries
 from lakeward.governance.trail.errors import Kept, NoSuchEvent
 from lakeward.governance.trail.proofs import find
+from lakeward.governance.trail.sink import trail_here
 from lakeward.governance.trail.store import Row, View, Wanted
 from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import Event
@@ -46,7 +47,7 @@ def floor(today: date) -> date:
 
 
 def holds(view: View) -> dict[str, str]:
-    """Return the legal holds in force: name, and the object whose events are kept, empty for all events."""
+    """Return the legal holds in force: name, and the object that is kept, empty for everything."""
     found: dict[str, str] = {}
     for row in view.select(Wanted(types=[HELD, RELEASED])):
         told = entries.told_by(row)
@@ -58,8 +59,27 @@ def holds(view: View) -> dict[str, str]:
     return found
 
 
+def in_force() -> dict[str, str]:
+    """Return the lakehouse's `holds`, none where nothing was ever recorded; it answers the workspace's port ``holds``.
+
+    Raises
+    ------
+    Kept
+        If an event about holds can't be read.
+    """
+    try:
+        with trail_here().view() as view:
+            return holds(view)
+    except NoSuchEvent:
+        return {}
+
+
 def hold(trail: Trail, name: str, reason: str, object_: str = "") -> None:
-    """Keep all events, or those on one object, until the hold is ended."""
+    """Keep everything, or one object, until the hold is ended.
+
+    Of an object its events are kept and, if it is a patient's pseudonym, the patient's data and the history of tables;
+    of everything the backups, too.
+    """
     trail.append(Event(type=HELD, object=name, reason=reason, details={"object": object_} if object_ else {}))
 
 
