@@ -1,6 +1,7 @@
 """Three patients in one lakehouse, and what befalls them; a step is taken when a test first asks for it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 from pydicom.uid import generate_uid
 
+from lakeward.governance.trail.keeping import end_hold, hold
+from lakeward.governance.trail.sink import trail_here
 from lakeward.imaging.deidentification.crosswalk import Crosswalk
 from lakeward.imaging.pipeline.ingest import Report, ingest
 from lakeward.imaging.pipeline.recipe import Recipe
@@ -148,6 +151,19 @@ class Case:
         clean, telling = (path.stem for path in self.sheets)
         judge([clean], Verdict.CLEAN)
         return judge([telling], Verdict.TEXT)
+
+
+@pytest.fixture
+def held() -> Callable[..., AbstractContextManager[None]]:
+    """A legal hold on everything, or on a patient: `with held(pseudonym):`."""
+
+    @contextmanager
+    def held(patient: str = "") -> Iterator[None]:
+        hold(trail_here(), "case-4711", "Litigation", patient)
+        yield
+        end_hold(trail_here(), "case-4711", "Settled")
+
+    return held
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.pipeline.refusals import keeping_out
 from lakeward.imaging.pipeline.sinks import SparkSink
 from lakeward.imaging.pipeline.worker import Task
-from lakeward.imaging.stewardship.review import NotInReview, Verdict, judge, systematic
+from lakeward.imaging.stewardship.review import NotInReview, Verdict, _set_aside, judge, systematic
 from lakeward.imaging.stewardship.sheets import summaries, upper_bound
 from lakeward.imaging.tables import IMAGES, PIXELS, QUARANTINE, REVIEWS
-from lakeward.workspace.lakehouse import query
+from lakeward.workspace.lakehouse import history, query
 from lakeward.workspace.notebooks import execute
 from recorded import recorded
 
@@ -61,6 +61,16 @@ def test_what_is_not_clean_is_set_aside_with_its_pixels_and_history(case: Any) -
     events = recorded("imaging.review.judged")
     assert [event.details["verdict"] for event in events] == ["clean", "text"]
     assert rows[0]["reviewer"] == events[0].actor
+
+
+def test_under_a_legal_hold_the_tables_keep_their_history(case: Any, held: Any) -> None:
+    assert case.judged
+    before = history(PIXELS)
+    with held():
+        assert _set_aside(prepared_session(), {"0" * 32}, Verdict.TEXT) == 0
+    assert history(PIXELS) == before
+    _set_aside(prepared_session(), {"0" * 32}, Verdict.TEXT)
+    assert history(PIXELS) != before
 
 
 def test_the_same_recipe_does_not_let_it_in_again(case: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lakeward.imaging.deidentification.crosswalk import WrongKey
+from lakeward.imaging.stewardship.accountability import Held
 from lakeward.imaging.stewardship.crosswalk import NotInCrosswalk, find, lookup
 from lakeward.imaging.stewardship.rotation import NotRetirable, retire
 from lakeward.imaging.stewardship.traces import search
@@ -28,6 +29,15 @@ def test_who_is_there_under_both_keys_is_found_under_both_by_the_files(case: Any
     assert len(case.under_both.pixels) == 4
     contents = [(case.source / name).read_bytes() for name in ("1.dcm", "4.dcm", "ultrasound", "cut")]
     assert case.under_both.sources == {r.pseudonyms.source(c) for r in (case.old, case.recipe) for c in contents}
+
+
+def test_a_key_stays_while_a_legal_hold_names_a_patient_by_it(case: Any, held: Any) -> None:
+    assert case.retired
+    now = case.recipe.pseudonyms.key_id
+    with held(case.patients[0]), pytest.raises(Held, match="case-4711"):
+        retire(now, REASON, incomplete=True)
+    assert query(f"SELECT key_id FROM {IMAGES.name} WHERE key_id = '{now}'", IMAGES).num_rows >= 2
+    assert [(event.object, event.outcome) for event in recorded("imaging.key.kept")] == [(now, "refused")]
 
 
 def test_a_key_that_is_retired_leaves_nothing_but_its_crosswalk(case: Any) -> None:

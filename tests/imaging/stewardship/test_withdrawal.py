@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from lakeward.imaging.stewardship.accountability import Held
 from lakeward.imaging.stewardship.traces import search
 from lakeward.imaging.stewardship.withdrawal import UnknownPatient, withdraw
-from lakeward.imaging.tables import IMAGES, WITHDRAWN
+from lakeward.imaging.tables import IMAGES, TABLES, WITHDRAWN
 from lakeward.workspace.errors import ConfigurationError
-from lakeward.workspace.lakehouse import query
+from lakeward.workspace.lakehouse import history, query
 from lakeward.workspace.settings import settings
 from recorded import recorded
 
@@ -58,3 +59,16 @@ def test_a_pseudonym_that_nobody_has_is_refused_and_a_reason_is_needed(case: Any
         withdraw(REASON, case.recipe.pseudonyms, ["LWAAAAAAAAAAAAAA"])
     with pytest.raises(ConfigurationError, match="too short"):
         withdraw("because", case.recipe.pseudonyms, [case.patients[0]])
+
+
+def test_a_patient_stays_while_a_legal_hold_keeps_them_by_whatever_pseudonym(case: Any, held: Any) -> None:
+    assert case.withdrawn
+    before = [history(table)[0]["version"] for table in TABLES]
+    # Only the crosswalk knows the pseudonym under the key that was retired.
+    for kept in (case.before[0], ""):
+        with held(kept), pytest.raises(Held, match="case-4711"):
+            withdraw(REASON, case.recipe.pseudonyms, [case.patients[0]])
+    assert [history(table)[0]["version"] for table in TABLES] == before
+    refused = [event for event in recorded("imaging.patient.kept") if event.reason == REASON]
+    assert {event.object for event in refused} == {case.recipe.pseudonyms.withdrawn(case.patients[0])}
+    assert [(event.outcome, event.details) for event in refused] == [("refused", {"holds": ["case-4711"]})] * 2

@@ -17,7 +17,7 @@ from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.lakehouse import batches, query
 
-_PSEUDONYM = re.compile(r"LW[A-Z2-7]{14}|2\.25\.\d{1,39}")
+PSEUDONYM = re.compile(r"LW[A-Z2-7]{14}|2\.25\.\d{1,39}")
 
 
 class NotInCrosswalk(LakewardError):
@@ -68,7 +68,7 @@ def lookup(pseudonym: str, reason: str, crosswalk: Crosswalk) -> Original:
     EventNotRecorded
         If the access can't be recorded; then nothing is opened.
     """
-    if not _PSEUDONYM.fullmatch(pseudonym):
+    if not PSEUDONYM.fullmatch(pseudonym):
         raise NotInCrosswalk(
             "That is no pseudonym: those of patients look like LWABCDEFGHIJKLMN, those of UIDs 2.25.1."
         )

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.pipeline.runs import intake_lock, prepared_session
+from lakeward.imaging.stewardship.crosswalk import PSEUDONYM
 from lakeward.imaging.stewardship.purge import HEAVY_ROWS, configured
 from lakeward.imaging.tables import PIXELS, TABLES
 from lakeward.workspace.events import Event, record
+from lakeward.workspace.ports import holds
 from lakeward.workspace.tables import Table
 
 if TYPE_CHECKING:
@@ -25,9 +27,11 @@ LAYOUT = {
 Delta's own limits are 1 GiB, so that all pixels would be copied, and a withdrawal would rewrite a file of that size.
 """
 
+_CLEANUP = "delta.enableExpiredLogCleanup"
+
 
 class Optimized(BaseModel):
-    """Files and bytes of a table's newest version, before and after."""
+    """Files and bytes of a table's newest version, before and after; whether a legal hold keeps what nothing uses."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,25 +40,35 @@ class Optimized(BaseModel):
     files_after: int
     bytes_before: int
     bytes_after: int
+    kept: bool
 
 
 def optimize() -> list[Optimized]:
     """Put small files together, by the clustering where a table has one, and remove files unused for a week.
 
+    While a legal hold keeps everything, or a patient, no file is removed, and no entry of the logs either, which Delta
+    else removes after 30 days: all versions that are there at the first upkeep under the hold stay. Only what another
+    patient's withdrawal, or retiring a key, takes out of the history goes. The event names the holds.
+
     Run again, it finds nothing to do. If it is killed, tables are as before or as after. Other runs may go on between
     two tables.
     """
-    record(Event(type="imaging.tables.optimized", object=", ".join(table.name for table in TABLES)))
-    return [_optimize(table) for table in TABLES]
+    held = sorted(name for name, object_ in holds().items() if not object_ or PSEUDONYM.fullmatch(object_))
+    names = ", ".join(table.name for table in TABLES)
+    record(Event(type="imaging.tables.optimized", object=names, details={"holds": [*held]} if held else {}))
+    return [_optimize(table, keep=bool(held)) for table in TABLES]
 
 
-def _optimize(table: Table) -> Optimized:
+def _optimize(table: Table, *, keep: bool) -> Optimized:
     with intake_lock():
         spark = prepared_session()
         before = _detail(spark, table)
+        if (before["properties"].get(_CLEANUP) == "false") != keep:
+            spark.sql(f"ALTER TABLE {table.name} SET TBLPROPERTIES ('{_CLEANUP}' = '{str(not keep).lower()}')")
         with configured(spark, LAYOUT | HEAVY_ROWS if table == PIXELS else LAYOUT):
             spark.sql(f"OPTIMIZE {table.name}").collect()
-        spark.sql(f"VACUUM {table.name}").collect()
+        if not keep:
+            spark.sql(f"VACUUM {table.name}").collect()
         after = _detail(spark, table)
     return Optimized(
         table=table.name,
@@ -62,6 +76,7 @@ def _optimize(table: Table) -> Optimized:
         files_after=after["numFiles"],
         bytes_before=before["sizeInBytes"],
         bytes_after=after["sizeInBytes"],
+        kept=keep,
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from lakeward.imaging.pipeline.rows import distinct, having
 from lakeward.imaging.pipeline.runs import intake_lock, prepared_session
 from lakeward.imaging.reasons import Reason
+from lakeward.imaging.stewardship.accountability import held
 from lakeward.imaging.stewardship.purge import delete, purge
 from lakeward.imaging.stewardship.verdicts import Verdict
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, REVIEWS
@@ -116,6 +117,8 @@ def judge(review_ids: Sequence[str], verdict: Verdict) -> Judged:
     """Record what a person saw; an image with anything but a clean verdict goes into quarantine at once.
 
     Its row and pixels are removed, also from the history of the tables, and the same recipe does not let it in again.
+    Under a legal hold, on everything or on the patient, it leaves the tables only: their history has it still, until
+    another patient is withdrawn, which a hold on everything does not let happen.
 
     Raises
     ------
@@ -150,7 +153,9 @@ def _found(review_ids: Sequence[str]) -> list[dict[str, Any]]:
 
 def _set_aside(spark: "SparkSession", pixels: set[str], verdict: Verdict) -> int:
     """Move objects into quarantine, and out of the tables and their history; if it was interrupted, it goes on."""
-    images = having(spark.table(IMAGES.name), "pixels_id", pixels).select(*IMAGES.key, "run_id").toArrow().to_pylist()
+    columns = (*IMAGES.key, "run_id", "patient_id")
+    images = having(spark.table(IMAGES.name), "pixels_id", pixels).select(*columns).toArrow().to_pylist()
+    kept = held(image["patient_id"] for image in images)
     sources = {image["source_hmac"] for image in images}
     files = having(spark.table(FILES.name), "source_hmac", sources).select("source_hmac", "size_bytes")
     sizes = {file["source_hmac"]: file["size_bytes"] for file in files.toArrow().to_pylist()}
@@ -166,7 +171,8 @@ def _set_aside(spark: "SparkSession", pixels: set[str], verdict: Verdict) -> int
         update(FILES, {"outcome": "quarantined"}, f"concat({', '.join(IMAGES.key)}) IN ({names})")
     delete(spark, IMAGES, "pixels_id", pixels)
     delete(spark, PIXELS, "pixels_id", pixels)
-    purge(spark, (IMAGES, PIXELS))
+    if not kept:
+        purge(spark, (IMAGES, PIXELS))
     return len(images)
 
 

@@ -7,8 +7,9 @@ who has an old export and a new one can compare them.
 
 from pydantic import BaseModel, ConfigDict
 
+from lakeward.imaging.pipeline.rows import distinct
 from lakeward.imaging.pipeline.runs import intake_lock, prepared_session, quarantine_folder
-from lakeward.imaging.stewardship.accountability import reason_given
+from lakeward.imaging.stewardship.accountability import not_held, reason_given
 from lakeward.imaging.stewardship.purge import delete, purge
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
 from lakeward.workspace.errors import LakewardError
@@ -46,6 +47,9 @@ def retire(key_id: str, reason: str, *, incomplete: bool = False) -> Retired:
     ------
     NotRetirable
         If nothing is there under the key, or if files would be lost.
+    Held
+        If a legal hold keeps everything, or a patient by the pseudonym under this key: it would name nobody any more.
+        Begin one on the pseudonym under the new key, which the crosswalk tells, then end this one.
     """
     from pyspark.sql.functions import col
 
@@ -63,6 +67,7 @@ def retire(key_id: str, reason: str, *, incomplete: bool = False) -> Retired:
                 "the new key first; to give them up, add --incomplete."
             )
         objects, aside = (spark.table(table.name).where(f"key_id = '{key_id}'") for table in (IMAGES, QUARANTINE))
+        not_held(distinct(objects, "patient_id"), [Event(type="imaging.key.kept", object=key_id, reason=reason)])
         kept = [quarantine_folder() / row.source_hmac for row in aside.select("source_hmac").distinct().collect()]
         done = Retired(key_id=key_id, objects=objects.count(), copies=sum(p.exists() for p in kept), lost=lost)
         details = done.model_dump(exclude={"key_id"})

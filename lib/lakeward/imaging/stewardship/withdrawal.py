@@ -14,7 +14,7 @@ from lakeward.imaging.deidentification.pseudonyms import Pseudonyms
 from lakeward.imaging.parameters import crosswalk_key
 from lakeward.imaging.pipeline.refusals import retired
 from lakeward.imaging.pipeline.runs import intake, intake_lock, prepared_session, quarantine_folder
-from lakeward.imaging.stewardship.accountability import reason_given
+from lakeward.imaging.stewardship.accountability import not_held, reason_given
 from lakeward.imaging.stewardship.belongings import Names, copies, names
 from lakeward.imaging.stewardship.crosswalk import linked
 from lakeward.imaging.stewardship.purge import delete, purge
@@ -93,6 +93,8 @@ def withdraw(reason: str, key: Pseudonyms, patients: Iterable[str] = (), origina
         If nothing is here of a pseudonym.
     ConfigurationError
         If the key of some rows is not among the secrets.
+    Held
+        If a legal hold keeps one of the patients, under any pseudonym, or everything; then nothing of any is removed.
     EventNotRecorded
         If the withdrawal can't be recorded; then nothing is removed.
     TracesLeft
@@ -110,6 +112,8 @@ def withdraw(reason: str, key: Pseudonyms, patients: Iterable[str] = (), origina
         if unknown := sum(not key_id for key_id in found.patients.values()):
             raise UnknownPatient(f"Nothing is here of {unknown} of the patients. Check their pseudonyms.")
         remembered = {keys[key_id].withdrawn(patient): key_id for patient, key_id in sorted(found.patients.items())}
+        kept = [Event(type="imaging.patient.kept", object=name, reason=reason) for name in remembered]
+        not_held(found.all, kept)
         for name in remembered:
             details = {"objects": len(found.pixels), "files": len(found.sources)}
             record(Event(type="imaging.patient.withdrawn", object=name, reason=reason, details=details))
