@@ -20,6 +20,7 @@ from lakeward.governance.reports.checks.all import run
 from lakeward.governance.reports.checks.check import CHECKS, Result
 from lakeward.governance.reports.stores import Period, Stores
 from lakeward.governance.trail.anchors import anchor
+from lakeward.workspace.events import use_sink
 from lakeward.workspace.settings import settings
 
 LONGER = Period(PERIOD.first, PERIOD.last + timedelta(days=1))
@@ -224,6 +225,18 @@ def test_a_real_lock_out_is_one(world: World) -> None:
         Result.MET,
         "7 failed logins, 3 locks, 0 that should have been and were not",
     )
+
+
+def test_the_machines_user_touches_patient_data_only_while_nobody_was_added(home: Path) -> None:
+    before = use_sink(None)
+    world = World(PERIOD.begin)
+    world.tell("imaging.export.started", "imaging.images", "os:root")
+    world.people.add(None, "root", "Rita Root", [], PASSWORD)
+    proofs = [world.proof("actors_known")]
+    world.tell("imaging.export.started", "imaging.images", "os:root")
+    proofs.append(world.proof("actors_known"))
+    use_sink(before)
+    assert [proof.result for proof in proofs] == [Result.MET, Result.NOT_MET]
 
 
 @pytest.mark.usefixtures("home")

@@ -43,15 +43,20 @@ def duties_separated(stores: Stores) -> Seen:
     )
 
 
-@check("Each touch of patient data was by somebody added here, or by the machine's user of such a name.")
+@check("Each touch of patient data was by somebody who was let in; by the machine's user, of such a name, only before.")
 def actors_known(stores: Stores) -> Seen:
-    """Compare the actors of the period's accesses, exports, releases and erasures with the people."""
+    """Compare the actors of the period's accesses, exports, releases and erasures with the people.
+
+    From the first person that was added on, commands let in nobody else: the machine's user must have gone around them.
+    """
     kinds = ("phi_access", "export", "quarantine", "erasure")
     found = [event for event in stores.events if event["kind"] in kinds]
     if not found:
         return nothing("Nobody touched patient data in the period.")
     known = {one.user for one in stores.people.store.people()} if stores.has_people else set()
-    unknown = [event for event in found if event["actor"].removeprefix("os:") not in known]
+    begun = min((event["sequence"] for event in stores.ever(ADDED)), default=0)
+    machine = ["os:" if event["sequence"] < begun else "" for event in found]
+    unknown = [it for it, prefix in zip(found, machine, strict=True) if it["actor"].removeprefix(prefix) not in known]
     actors = sorted({event["actor"] for event in unknown})
     detail = f"{many(len(found), 'event')}, {len(unknown)} of them by {many(len(actors), 'actor')} not known here"
     return seen(not unknown, detail, events=len(found), unknown=[it["sequence"] for it in unknown], actors=actors)
