@@ -69,11 +69,12 @@ class Together:
                 mine.woken.acquire()
             yield
         finally:
-            with self._lock:
-                if mine in self._waiting:
-                    self._waiting.remove(mine)
-                if mine.leads:
-                    self._pass_on()
+            if mine.leads or not mine.done:  # else it was taken out by who wrote it
+                with self._lock:
+                    if mine in self._waiting:
+                        self._waiting.remove(mine)
+                    if mine.leads:
+                        self._pass_on()
 
     def _pass_on(self) -> None:
         """Give the turn to the first that waits."""
