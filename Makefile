@@ -76,4 +76,5 @@ $(READY): pyproject.toml requirements.lock lib/lakeward/workspace/jars.sha256
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m lakeward.workspace.jars
+	$(BIN)/python -m lakeward.workspace.class_archive
 	@touch $@

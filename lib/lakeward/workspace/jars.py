@@ -16,6 +16,9 @@ from pathlib import Path
 from lakeward.workspace.errors import PrerequisiteMissing
 from lakeward.workspace.java import java_version
 
+CLASSES = "classes.jsa"
+"""File in the folder of the jars with the classes in them as `class_archive` has recorded them."""
+
 # Transitive, but pyspark ships them already, as newer versions.
 _SHIPPED_WITH_SPARK = "org.apache.*:*"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lakeward.workspace.errors import TableError, telling_full_disk
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.spark import COMMIT_INFO
-from lakeward.workspace.tables import PAUSES_S, VERSION, Table, alone
+from lakeward.workspace.tables import PAUSES_S, VERSION, Table, alone, version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +25,11 @@ def exists(table: Table) -> bool:
     from deltalake import DeltaTable
 
     return DeltaTable.is_deltatable(str(table.location))
+
+
+def is_current(table: Table) -> bool:
+    """Whether the table was created, and has the version that is declared."""
+    return exists(table) and version(_open(table).metadata().configuration) == table.version
 
 
 def preview(table: Table, limit: int = 10, columns: Sequence[str] | None = None) -> "pa.Table":

@@ -75,13 +75,16 @@ def _output_as_errors() -> Iterator[None]:
 def _configuration() -> "dict[str, bool | float | int | str | None]":
     classpath = jars.classpath()
     java_options = f"-Dlog4j2.configurationFile={files(__package__) / 'log4j2.properties'} -Duser.timezone=UTC"
+    archive = jars.folder() / jars.CLASSES
+    # One that does not fit is no reason to say anything.
+    sharing = f' "-XX:SharedArchiveFile={archive}" -Xlog:disable -Xlog:all=error:stderr' if archive.exists() else ""
     return {
         "spark.master": settings().spark_master,
         "spark.driver.memory": settings().driver_memory,
         # On the class path, not in spark.jars: those are copied for every session.
         "spark.driver.extraClassPath": classpath,
         "spark.executor.extraClassPath": classpath,
-        "spark.driver.extraJavaOptions": java_options,
+        "spark.driver.extraJavaOptions": java_options + sharing,
         "spark.executor.extraJavaOptions": java_options,
         # Loopback: a laptop changes networks, and nothing outside it may connect.
         "spark.driver.host": "127.0.0.1",

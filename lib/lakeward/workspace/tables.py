@@ -154,7 +154,7 @@ def ensure(spark: "SparkSession", *tables: Table) -> None:
     """
     for table in tables:
         properties = _found(spark, table)
-        if _version(properties) != table.version:
+        if version(properties) != table.version:
             with alone(table):
                 _bring_up_to_date(spark, table)
             properties = _found(spark, table)
@@ -192,15 +192,15 @@ def change(spark: "SparkSession", statement: str) -> None:
 
 
 def _bring_up_to_date(spark: "SparkSession", table: Table) -> None:
-    found = _version(_found(spark, table))
+    found = version(_found(spark, table))
     if found > table.version:
         raise TableError(f"{table.name} has version {found}, this Lakeward knows {table.version}. Update Lakeward.")
     if found == 0:
         _create(spark, table)
         return
-    for version, migrate in enumerate(table.migrations[found - 1 :], start=found + 1):
+    for number, migrate in enumerate(table.migrations[found - 1 :], start=found + 1):
         migrate(spark, table.name)
-        spark.sql(f"ALTER TABLE {table.name} SET TBLPROPERTIES ('{VERSION}' = '{version}')")
+        spark.sql(f"ALTER TABLE {table.name} SET TBLPROPERTIES ('{VERSION}' = '{number}')")
 
 
 def _create(spark: "SparkSession", table: Table) -> None:
@@ -257,7 +257,7 @@ def _registered_location(spark: "SparkSession", table: Table) -> Path | None:
     return Path("/", location.removeprefix("file:").lstrip("/"))
 
 
-def _version(properties: Mapping[str, str] | None) -> int:
+def version(properties: Mapping[str, str] | None) -> int:
     """Version that a table has by its properties, 0 for no table; one that was not made here counts as the first."""
     return 0 if properties is None else int(properties.get(VERSION, "1"))
 

@@ -1,5 +1,6 @@
 """What a run does with a folder; the steps of the story are in conftest.py, since each costs seconds of Spark."""
 
+import json
 import os
 import signal
 import stat
@@ -93,6 +94,25 @@ def test_a_second_run_waits_for_the_first_and_then_adds_nothing(story: Any) -> N
     assert story.states["while locked"] == story.states["before again"]
     written = {name for name, n in story.states["after again"].items() if n != story.states["before again"][name]}
     assert written == {RUNS.name}
+
+
+NOTHING_NEW = """
+import sys
+from lakeward.cli import main
+try:
+    main()
+finally:
+    print("pyspark" in sys.modules, file=sys.stderr)
+"""
+
+
+def test_where_nothing_is_new_no_spark_is_started(story: Any) -> None:
+    assert story.again
+    command = [sys.executable, "-c", NOTHING_NEW, "imaging", "ingest", str(story.source), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    report = json.loads(done.stdout)
+    assert (report["found"], report["known"]) == (18, 18)
+    assert done.stderr.endswith("False\n")
 
 
 def test_another_key_takes_files_again_on_request_only(story: Any) -> None:

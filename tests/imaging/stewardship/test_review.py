@@ -11,6 +11,7 @@ import pytest
 
 from lakeward.imaging.deidentification.profile import load_profile
 from lakeward.imaging.pipeline.refusals import keeping_out
+from lakeward.imaging.pipeline.runs import prepared_session
 from lakeward.imaging.pipeline.sinks import SparkSink
 from lakeward.imaging.pipeline.worker import Task
 from lakeward.imaging.stewardship.review import NotInReview, Verdict, _set_aside, judge, systematic

@@ -27,6 +27,7 @@ from lakeward.imaging.pipeline.discovery import Original, find
 from lakeward.imaging.pipeline.recipe import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.refusals import keeping_out
 from lakeward.imaging.pipeline.runs import (
+    at_rest,
     insert_run,
     intake_lock,
     prepared_session,
@@ -154,17 +155,17 @@ def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False, incremental
         raise ConfigurationError("Known files are no new files: choose one of reprocess and incremental.")
     files = arrivals(source, recipe) if incremental else nullcontext(find(source))
     with intake_lock():
-        spark = prepared_session()
+        if incremental:
+            prepared_session()
         with files as originals:
             known, other = _known(source, originals, recipe)
             skip = known if reprocess else known | other.keys()
             work = [_work(o, recipe, other.get(o.name, set())) for o in originals if o.name not in skip]
             counted = 0 if reprocess else len(other.keys() - known)
-            return run(spark, work, recipe, found=len(originals), other_recipe=counted)
+            return run(work, recipe, found=len(originals), other_recipe=counted)
 
 
 def run(
-    spark: "SparkSession",
     work: list[Work],
     recipe: Recipe,
     *,
@@ -175,8 +176,9 @@ def run(
     """Process files in parts and record the run; `ingest` chooses the files.
 
     What they have in quarantine is closed, unless they are set aside again for the same recipe: as processed again, or
-    with the words of `closing`.
+    with the words of `closing`. Spark is started only if there is something to do, or left from a run that died.
     """
+    spark = prepared_session() if work or not at_rest() else None
     recipe = keeping_out(recipe)
     run_id, started = uuid.uuid4().hex, datetime.now(UTC)
     details = {"files": len(work), "profile": recipe.profile.name, "profile_hash": recipe.profile_hash}
@@ -187,7 +189,7 @@ def run(
     closing = closing or Closing(f"processed again by run {run_id}")
     try:
         with progress("Ingesting", len(work), "file") as bar:
-            for part in _parts(spark, work, recipe, run_id, closing, bar):
+            for part in _parts(spark, work, recipe, run_id, closing, bar) if spark else ():
                 counts += part
         report = _report(run_id, recipe, found, len(work), counts, other_recipe, time.monotonic() - begun)
         done = report.model_dump(include={"found", "known", "stored", "duplicates", "quarantined", "seconds"})

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from lakeward.imaging.pipeline.commit import Closing
 from lakeward.imaging.pipeline.ingest import Report, Work, run
 from lakeward.imaging.pipeline.recipe import Recipe
-from lakeward.imaging.pipeline.runs import intake_lock, prepared_session, quarantine_folder
+from lakeward.imaging.pipeline.runs import intake_lock, quarantine_folder
 from lakeward.imaging.reasons import RELEASABLE, Reason
 from lakeward.imaging.tables import FILES, QUARANTINE
 from lakeward.workspace.errors import LakewardError
@@ -89,7 +89,7 @@ def retry(recipe: Recipe, names: list[str] | None = None) -> Report:
     """
     with intake_lock():
         work = _work_on(entries() if names is None else [entry(name) for name in names])
-        return run(prepared_session(), work, recipe, found=len(work))
+        return run(work, recipe, found=len(work))
 
 
 def release(name: str, reason: str, recipe: Recipe) -> Report:
@@ -123,7 +123,7 @@ def release(name: str, reason: str, recipe: Recipe) -> Report:
         )
         record(event)
         closing = Closing(f"released: {reason.strip()}", event.actor)
-        return run(prepared_session(), work, recipe, found=len(work), closing=closing)
+        return run(work, recipe, found=len(work), closing=closing)
 
 
 def _check_releasable(held: Entry, reason: str, recipe: Recipe) -> None:

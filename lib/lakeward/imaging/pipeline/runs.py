@@ -13,10 +13,11 @@ from lakeward.imaging.pipeline.recipe import CODE_VERSION, Recipe
 from lakeward.imaging.pipeline.sinks import sweep
 from lakeward.imaging.tables import IMAGES, PIXELS, RUNS, TABLES
 from lakeward.workspace.errors import telling_full_disk
+from lakeward.workspace.lakehouse import is_current
 from lakeward.workspace.leases import Lease, leased
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.rows import Value, add, update
-from lakeward.workspace.settings import settings
+from lakeward.workspace.settings import on_databricks, settings
 from lakeward.workspace.spark import session
 from lakeward.workspace.tables import ensure
 
@@ -101,6 +102,11 @@ def prepared_session() -> "SparkSession":
         update_run(folder.name, "INTERRUPTED")
         shutil.rmtree(folder)
     return spark
+
+
+def at_rest() -> bool:
+    """Whether all tables are as declared, and no run has left anything; on Databricks nobody needs to ask."""
+    return not on_databricks() and all(map(is_current, TABLES)) and not any(intake().glob("runs/*"))
 
 
 def insert_run(run_id: str, started: datetime, recipe: Recipe) -> None:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.pipeline.rows import distinct, having
-from lakeward.imaging.pipeline.runs import intake_lock, prepared_session
+from lakeward.imaging.pipeline.runs import at_rest, intake_lock, prepared_session
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.stewardship.accountability import held
 from lakeward.imaging.stewardship.purge import delete, purge
@@ -69,7 +69,8 @@ def draw(size: int, seed: int, where: str = "true") -> Sample:
         SQL condition on ``imaging.images``, for example ``burned_in_annotation = 'NO'`` for those that were searched.
     """
     with intake_lock():
-        prepared_session()
+        if not at_rest():
+            prepared_session()
         images = _images(where)
         drawn = systematic(images, size, seed)
         done = Sample(sample=uuid4().hex, population=len(images), size=len(drawn))
@@ -128,7 +129,7 @@ def judge(review_ids: Sequence[str], verdict: Verdict) -> Judged:
         If the verdict can't be recorded; then nothing is done.
     """
     with intake_lock():
-        spark = prepared_session()
+        spark = prepared_session() if verdict != Verdict.CLEAN or not at_rest() else None
         reviews = _found(review_ids)
         actor = ""
         for review in reviews:
@@ -137,7 +138,7 @@ def judge(review_ids: Sequence[str], verdict: Verdict) -> Judged:
             record(event)
             actor = event.actor
         found = [] if verdict == Verdict.CLEAN else [review["pixels_id"] for review in reviews]
-        set_aside = _set_aside(spark, set(found), verdict) if found else 0
+        set_aside = _set_aside(spark, set(found), verdict) if spark and found else 0
         _update([review["review_id"] for review in reviews], verdict, actor)
         return Judged(reviews=len(reviews), set_aside=set_aside)
 
