@@ -138,12 +138,18 @@ def test_the_wrong_key_is_told_from_damage(
     assert "was made with the key" in verify().findings[0].detail
     with pytest.raises(WrongKey):
         restore("newest", tmp_path / "back")
-    # With a new key everything is sent anew, and the backups before stay readable with theirs.
+    with pytest.raises(WrongKey, match="as backup_key_before"):
+        create()
+    assert len(lakehouse.files("manifests")) == 1
+    # Replaced on purpose: everything is sent anew, and the backups before stay readable with their key.
+    monkeypatch.setenv("LAKEWARD_BACKUP_KEY_BEFORE", "5a" * 32)
+    create()
+    restore("newest", tmp_path / "back")
+    assert verify().ok
+    monkeypatch.delenv("LAKEWARD_BACKUP_KEY_BEFORE")
     create()
     assert "was made with the key" in verify().findings[0].detail
-    restore("newest", tmp_path / "back")
     monkeypatch.setenv("LAKEWARD_BACKUP_KEY_BEFORE", "5a" * 32)
-    assert verify().ok
     chunks = len(lakehouse.files("chunks"))
     assert remove_old(lakehouse.at(200))[0]
     assert len(lakehouse.files("chunks")) < chunks

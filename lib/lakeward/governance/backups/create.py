@@ -50,6 +50,8 @@ def create(clock: Callable[[], datetime] = now) -> Made:
         If backups are being made or removed there.
     ConfigurationError
         If the place holds the backups of another lakehouse.
+    WrongKey
+        If the newest backup there was made with neither the key nor the one before: somebody may have set a wrong one.
     """
     place, ring = vault(), backup_keys()
     if on_databricks():
@@ -91,16 +93,21 @@ def _made(place: Vault, ring: Keyring, lease: Lease, clock: Callable[[], datetim
 def _before(place: Vault, ring: Keyring, id_: str, so_far: Known) -> tuple[Link, Manifest | None]:
     """Return the newest backup, with its manifest if it can be read: what is wrong with it, verification tells."""
     sealed = place.get(f"{MANIFESTS}/{id_}")
+    link = Link(id_, sha256(sealed).hexdigest())
     try:
         manifest = opened(ring, id_, sealed)
-    except (WrongKey, BackupDamaged):
+    except BackupDamaged:
+        manifest = None
+    except WrongKey as error:
+        if so_far.created.get(id_) == link.sha256:
+            raise WrongKey(f"Nothing was backed up: {id_}, the newest backup, has another key. {error}") from None
         manifest = None
     if id_ not in so_far.created and not (manifest and continues(manifest)):
         raise ConfigurationError(
             f"{place.url} holds backups of another lakehouse, or of a later state of this one: no event here tells of "
             f"{id_}. Set LAKEWARD_BACKUP_TO to a place of its own."
         )
-    return Link(id_, sha256(sealed).hexdigest()), manifest
+    return link, manifest
 
 
 def _finish(place: Vault, so_far: Known) -> None:

@@ -118,7 +118,8 @@ class Keyring:
                 return keys
         raise WrongKey(
             f"This was made with the key {id_}; the secret {SECRET} is the key {self.now.id}. Give the one that it was "
-            f"made with, as {SECRET} or as {BEFORE}."
+            f"made with, as {SECRET}, or, if that was replaced on purpose, as {BEFORE}; if it is lost, set "
+            "LAKEWARD_BACKUP_TO to a new place."
         )
 
 
