@@ -220,6 +220,12 @@ def test_nothing_goes_before_seven_years(trail: Trail, run: Run) -> None:
     assert _told(run, "retention")["events"] == 0
 
 
+def test_a_deletion_of_nothing_is_not_recorded(trail: Trail, run: Run) -> None:
+    code, text = run("retention", "--apply", "--reason", "Yearly deletion")
+    assert (code, "0 events" in text, "nothing recorded" in text) == (0, True, True)
+    assert _told(run, "query", "--event-type", "governance.audit.retired") == []
+
+
 def test_a_reason_is_erased_for_good_and_the_tree_stands(trail: Trail, run: Run) -> None:
     assert run("redact", "2", "--field", "images", "--reason", "Request 17")[0] == 2
     with trail.view() as view:

@@ -10,7 +10,7 @@ from lakeward.workspace.events import Event, use_sink
 def recorded(type_: str = "") -> list[Event]:
     """Return all events of the lakehouse, or those of a type, oldest first."""
     with trail_here().view() as view:
-        told = [read(row.data or b"", row.payload or b"") for row in view.select()]
+        told = [read(row.data or b"", row.payload or b"") for row in view.select() if row.data]
     events = [Event(**{name: it[name] for name in Event.model_fields}) for it in told]
     return [event for event in events if type_ in ("", event.type)]
 

@@ -211,7 +211,11 @@ def test_what_keeps_people_and_signatures_true_is_never_erased(join: Join, run: 
     assert not recorded("governance.signature.made"), "nobody signs what can't be done"
 
 
-def test_two_people_sign_that_events_are_deleted_whose_time_is_over(join: Join, run: Run) -> None:
+def test_two_people_sign_that_events_are_deleted_whose_time_is_over(
+    home: Path, request: pytest.FixtureRequest, run: Run
+) -> None:
+    Trail(clock=lambda: datetime(2016, 1, 1, tzinfo=UTC)).append(Event(type="imaging.export.started", object="cohort"))
+    join: Join = request.getfixturevalue("join")
     join("cat", Role.COMPLIANCE_OFFICER)
     join("max", Role.QUALITY_MANAGER)
     delete = ("audit", "retention", "--apply", "--before", "2019-11-01", "--reason", "Yearly deletion")

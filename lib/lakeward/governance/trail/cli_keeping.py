@@ -86,6 +86,7 @@ def retention(
     They leave the table governance.audit when the trail is next published.
 
     Two people must give the command for the same day: each signs it, and the second deletes (exit code 10 until then).
+    Where nothing is due, nobody signs and nothing is recorded.
 
     Example: lakeward audit retention --apply --before 2019-11-01 --reason "Yearly deletion" --by cat
     """
@@ -100,13 +101,14 @@ def retention(
     day = before.date() if before else keeping.floor(datetime.now(UTC).date())
     with trail.view() as view:
         done = keeping.due(view, day)
-    if apply:
-        agreed = keeping.retirement(trail, day, reason).event
-        with as_people(by, Action.DESTROY_AUDIT, _signed(agreed)):
-            done["events"] = keeping.retire(trail, day, reason, agreed)
-    facts = {"before": day.isoformat(), "events": done["events"], "holds": done["holds"], "deleted": apply}
+    what = "are due: nothing was deleted, and nothing recorded" if apply else "may be deleted"
+    deleted = apply and bool((removal := keeping.retirement(trail, day, reason)).left)
+    if deleted:
+        with as_people(by, Action.DESTROY_AUDIT, _signed(removal.event)):
+            done["events"] = keeping.retire(trail, day, reason, removal.event)
+        what = "were deleted; their hashes stay"
+    facts = {"before": day.isoformat(), "events": done["events"], "holds": done["holds"], "deleted": deleted}
     held = f" Legal holds in force: {', '.join(done['holds'])}." if done["holds"] else ""
-    what = "were deleted; their hashes stay" if apply else "may be deleted"
     print_either(facts, json, f"{done['events']:,} events from before {day} {what}.{held}")
 
 

@@ -145,6 +145,8 @@ def retirement(trail: Trail, before: date, reason: str) -> Removal:
 def retire(trail: Trail, before: date, reason: str, agreed: Event | None = None) -> int:
     """Delete the bytes of events whose time is over; their hashes stay, so the tree can still be verified.
 
+    Where there are none, nothing is recorded.
+
     Parameters
     ----------
     agreed : Event, optional
@@ -161,7 +163,8 @@ def retire(trail: Trail, before: date, reason: str, agreed: Event | None = None)
         As for `retirement`, or if it would not be what people have signed any more.
     """
     removal = retirement(trail, before, reason)
-    _remove(trail, removal, agreed)
+    if removal.left:
+        _remove(trail, removal, agreed)
     return len(removal.left)
 
 
