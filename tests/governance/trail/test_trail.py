@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
 from types import FrameType
@@ -171,6 +172,33 @@ def test_what_a_killed_process_left_in_the_queue_is_appended_by_the_next(trail: 
     assert [told["object"] for told in _all(trail)[1:]] == ["object-1", "object-2"]
 
 
+def test_an_event_that_was_damaged_as_it_waited_is_not_acknowledged(trail: Trail, event: Make, clock: Clock) -> None:
+    """The clock is asked while a process writes: two others put their events into the queue, and wait."""
+    queue = trail.folder / "trail.queue"
+    others = [Trail(clock=clock) for _ in range(2)]
+    for other in others:
+        other.append(event(0))
+    with ThreadPoolExecutor(2) as pool:
+        waits: list[Future[None]] = []
+
+        def meanwhile() -> datetime:
+            for number, other in enumerate(others):
+                before = queue.stat().st_size
+                waits.append(pool.submit(other.append, event(number, object=f"other-{number}")))
+                while queue.stat().st_size == before:
+                    time.sleep(0.001)
+            queue.write_bytes(queue.read_bytes().replace(b"other-0", b"othei-0"))
+            return clock()
+
+        Trail(clock=meanwhile).append(event(1))
+        with pytest.raises(NotProven, match="was changed"):
+            waits[0].result(30)
+        waits[1].result(30)
+    assert [told["object"] for told in _all(trail)[-2:]] == ["object-1", "other-1"]
+    trail.append(event(2))
+    assert verify(trail.store).findings == []
+
+
 def test_a_queue_that_is_full_is_emptied(trail: Trail, event: Make) -> None:
     long = event(1, details={"text": "x" * 6_000_000})
     for _ in range(4):
@@ -207,6 +235,17 @@ def test_a_queue_that_is_gone_loses_nothing_that_was_acknowledged(trail: Trail, 
     (trail.folder / "trail.queue").unlink()
     trail.append(event(2))
     assert len(_all(trail)) == 3
+
+
+def test_a_queue_that_was_cut_short_holds_up_nobody(trail: Trail, event: Make) -> None:
+    file = trail.folder / "trail.queue"
+    trail.append(event(1))
+    empty = file.stat().st_size
+    Queue(file).put([sealed(event(2))])
+    trail.append(event(3))
+    os.truncate(file, empty)
+    trail.append(event(4))
+    assert [told["object"] for told in _all(trail)[1:]] == [f"object-{number}" for number in (1, 2, 3, 4)]
 
 
 def test_a_trail_that_was_removed_takes_nothing_into_the_void(trail: Trail, event: Make) -> None:

@@ -56,16 +56,23 @@ class Queue:
             return Place(generation, base + size + len(start + lines))
 
     def waiting(self, done: Place) -> Waiting:
-        """Return all that was queued behind a place."""
+        """Return all that was queued behind a place.
+
+        Where part of it can't be read, the file begins anew: no place that somebody waits for is ever reached then, so
+        that an event that was damaged is not taken for one that is in the store.
+        """
         if self._quiet == (done, self._looks()):
             return Waiting([], done)
         with self._locked() as file:
             generation, base, size = self._begun(file)
             begin = done.offset - base if done.generation == generation else _HEADER
-            text = os.pread(file, size - begin, begin)
+            lines = os.pread(file, max(size - begin, 0), begin).split(b"\n")
+            events = [_event(line) for line in lines if line]
+            if begin > size or None in events:
+                generation, base, size = self._anew(file)
             end = Place(generation, base + size)
             self._quiet = end, self._looks()
-        return Waiting([event for line in text.splitlines() if (event := _event(line))], end)
+        return Waiting([event for event in events if event], end)
 
     def clear(self, done: Place) -> None:
         """Empty the file, if it has grown large and nothing waits behind a place."""
@@ -109,6 +116,9 @@ class Queue:
         header = os.pread(file, _HEADER, 0).decode(errors="replace").split()
         if len(header) == 2 and header[0].startswith(boot()):  # else it is gone or can't be trusted
             return header[0], int(header[1]), size
+        return self._anew(file)
+
+    def _anew(self, file: int) -> tuple[str, int, int]:
         generation = f"{boot()}.{os.urandom(8).hex()}"
         os.ftruncate(file, 0)
         os.write(file, _header(generation, 0))
