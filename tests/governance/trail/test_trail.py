@@ -26,6 +26,7 @@ from lakeward.governance.trail.keeping import erase
 from lakeward.governance.trail.notes import head
 from lakeward.governance.trail.queue import Queue
 from lakeward.governance.trail.store import Wanted
+from lakeward.governance.trail.store_sqlite import SqliteStore
 from lakeward.governance.trail.trail import Trail
 from lakeward.governance.trail.verify import keys_of, verify
 from lakeward.workspace.events import Event
@@ -227,6 +228,29 @@ def test_what_is_erased_leaves_the_queue_though_others_have_queued_since(
     assert not any(part in file.read_bytes() for part in parts(gone) for file in trail.folder.iterdir())
     trail.append(event(4))
     assert [told["object"] for told in _all(trail)[1:]] == ["object-1", "object-2", "2", "object-3", "object-4"]
+    assert verify(trail.store).findings == []
+
+
+def test_what_was_erased_is_gone_though_the_process_was_killed_before_it_had_wiped_it(
+    trail: Trail, event: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Trail()  # as long as one is connected, what is written ahead stays
+    trail.append(event(1))
+    with trail.view() as view:
+        gone = parts(view.select(Wanted(object="object-1"))[0].payload or b"")
+
+    def left() -> bool:
+        return any(part in file.read_bytes() for part in gone for file in trail.folder.iterdir())
+
+    with reader.view():
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteStore, "_wipe", lambda *_: None)  # killed right before
+            erase(trail, "1", ["images", "reason"], "Request 17")
+        Trail().append(event(2))
+        assert left(), "somebody reads"
+    Trail().append(event(3))
+    assert not left()
+    assert not list(trail.folder.glob("*.unwiped"))
     assert verify(trail.store).findings == []
 
 

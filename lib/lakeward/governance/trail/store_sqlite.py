@@ -21,6 +21,7 @@ from lakeward.governance.trail.store import ALL, BLOCK, Batch, Make, Row, Sealed
 from lakeward.governance.trail.store_sql import DERIVED, condition, state_of
 from lakeward.governance.trail.together import Together
 from lakeward.workspace.errors import Busy
+from lakeward.workspace.events import sync_folder
 
 _TABLES = ("entries", "recent")
 _ENTRIES = f"""
@@ -123,6 +124,9 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._queue = Queue(path.with_suffix(".queue"))
+        self._unwiped = path.with_suffix(".unwiped")
+        """There from before a change takes something out until nothing is left of that."""
+
         self._together = Together(_TOGETHER_BYTES)
         self._done = Place("", 0)
         self._writer: tuple[tuple[int, int], sqlite3.Connection] | None = None
@@ -172,6 +176,9 @@ class SqliteStore:
             self.path.touch(0o600, exist_ok=False)
         with self._judged(), closing(_opened(self.path)) as connection:
             connection.executescript(_SCHEMA)
+            if self._unwiped.exists():  # a process was killed before it was done, or others read
+                with suppress(Busy):
+                    self._wipe(_state(connection)[1], patience_s=0)
 
     def append(self, events: Sequence[Sealed], make: Make) -> None:
         """Append events, perhaps together with those of others, and return when they outlive a power cut.
@@ -191,15 +198,16 @@ class SqliteStore:
         with self._judged():
             self._together.alone(lambda: self._drain(make))
 
-    def wipe(self) -> None:
+    def wipe(self, patience_s: int = _PATIENCE_S) -> None:
         """Leave nothing of what was taken out in the log that SQLite writes ahead.
 
         Raises
         ------
         Busy
-            If others read for minutes: then it goes with the next such change.
+            If others read for so long: then it goes when another process opens the trail to write.
         """
         with closing(_opened(self.path)) as connection:
+            connection.execute(f"PRAGMA busy_timeout = {1000 * patience_s}")
             (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise Busy(
@@ -253,15 +261,23 @@ class SqliteStore:
             state, done = _state(change)
             waiting = self._queue.waiting(done)
             batch = make(state, [*waiting.events, *mine])
+            if batch and batch.left:
+                self._unwiped.touch(0o600)
+                sync_folder(self.path.parent)
             if batch:
                 _write(change, batch, waiting.end)
         self._done = waiting.end
         if batch and batch.left:
-            self._queue.wipe(waiting.end)
-            self.wipe()
+            self._wipe(waiting.end)
         elif waiting.events:
             self._queue.clear(waiting.end)
         return True
+
+    def _wipe(self, done: Place, patience_s: int = _PATIENCE_S) -> None:
+        """Leave nothing of what was taken out, in the queue and in what SQLite writes ahead."""
+        self._queue.wipe(done)
+        self.wipe(patience_s)
+        self._unwiped.unlink(missing_ok=True)
 
     @contextmanager
     def _turn(self) -> Iterator[sqlite3.Connection | None]:
