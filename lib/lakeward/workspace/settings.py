@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     smtp_from: str | None = Field(None, description="Address that notices come from; smtp_user if not given.")
     backup_to: str | None = Field(None, description="Where backups lie: a folder, or an address such as s3://bucket/x.")
     backup_days: int = Field(90, ge=1, description="Days that backups are kept.")
+    report_certificate: Path | None = Field(None, description="PKCS #12 file whose certificate seals reports as PDF.")
     webhooks: dict[str, HttpUrl] = Field({}, description="Address of each notification destination that jobs name.")
     entra_tenant: str | None = Field(None, description="Tenant id of Entra ID, whose tokens may stand for a login.")
     entra_audience: str | None = Field(
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
     )
     entra_issuer: str | None = Field(None, description="Issuer of the tokens; Microsoft's for the tenant if not given.")
 
-    @field_validator("home", "secrets_dir")
+    @field_validator("home", "secrets_dir", "report_certificate")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()

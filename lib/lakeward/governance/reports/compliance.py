@@ -101,7 +101,8 @@ def _about(stores: Stores, proofs: Mapping[str, Proof]) -> dict[str, str]:
         "Audit trail": f"{head[0]}, {int(head[1]):,} events" if len(head) > 2 else "there is none",
         "Root of the audit trail": head[2] if len(head) > 2 else "-",
         "Evidence (SHA-256 of SHA256SUMS)": evidence.digest(proofs.values()),
-        "Signature": "If there is one, it is beside this file, with .sig after its name.",
+        "Signature": "A person's, if there is one, is beside this file, with .sig after its name.",
+        "Seal": "A PDF has one inside: a PDF reader tells by it whether the file was changed since it was made.",
         "Patient data": "There is none in this report: actors, counts, times and hashes only.",
     }
 
@@ -183,6 +184,11 @@ def _verifying(stores: Stores, proofs: Mapping[str, Proof]) -> Section:
             Code("sha256sum FILE\ncd FILE.evidence && sha256sum -c SHA256SUMS && sha256sum SHA256SUMS"),
             Text("With nothing but the signer's public key (lakeward people keys), where there is no trail:"),
             Code("lakeward people check-signature FILE.sig --key SIGNER.vkey --file FILE"),
+            Text(
+                "The seal in a PDF, in any PDF reader or with poppler's pdfsig. It is by the organization's certificate, "
+                "or by the lakehouse's own, for which nobody vouches but the audit trail, which tells its SHA-256:"
+            ),
+            Code("pdfsig FILE\nlakeward audit query --event-type governance.report.certificate_made"),
             Text("The whole audit trail, and its public keys as it names them:"),
             Code(f"lakeward audit verify\n{keys}"),
             Text(f"Files of evidence: {', '.join(sorted(it.file for it in proofs.values()))}."),

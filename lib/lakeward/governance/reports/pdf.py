@@ -74,8 +74,8 @@ class _Page(FPDF):
         self.set_text_color(style.TEXT)
 
 
-def write(document: Document, path: Path) -> None:
-    """Write a report as PDF; the same report gives the same bytes."""
+def rendered(document: Document) -> bytes:
+    """Return a report as PDF; the same report gives the same bytes."""
     page = _Page(document)
     page.add_page()
     _first_page(page, document)
@@ -83,7 +83,7 @@ def write(document: Document, path: Path) -> None:
     page.set_section_title_styles(_heading(15, 4, 3), _heading(11, 3, 2))
     for number, section in enumerate(document.sections):
         _section(page, section, new_page=section.level == 0 and (number == 0 or _filled(page)))
-    page.output(str(path))
+    return bytes(page.output())
 
 
 def _first_page(page: FPDF, document: Document) -> None:

@@ -31,19 +31,21 @@ def format_of(path: Path) -> Format:
 
 
 def write(document: Document, path: Path) -> None:
-    """Write a report in the format that the file's name asks for; the same report gives the same bytes.
+    """Write a report in the format that the file's name asks for; PDF is sealed.
+
+    The same report gives the same bytes, but for the seal.
 
     Raises
     ------
     ConfigurationError
-        If it asks for no known one, or the file can't be written.
+        If it asks for no known one, the file can't be written, or the certificate is of no use.
     """
     try:
         match format_of(path):
             case Format.PDF:
-                from lakeward.governance.reports import pdf
+                from lakeward.governance.reports import pdf, sealing
 
-                pdf.write(document, path)
+                path.write_bytes(sealing.sealed(pdf.rendered(document)))
             case Format.HTML:
                 from lakeward.governance.reports import html
 
