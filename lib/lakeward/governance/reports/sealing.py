@@ -5,6 +5,7 @@ It is the organization's, not a person's: people sign the sealed file, seal incl
 Source: ISO 32000-2, 12.8.2.2 (a certification that permits no change), ETSI EN 319 142-1 (PAdES), RFC 7292 (PKCS #12).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -62,7 +63,8 @@ def sealed(pdf: bytes) -> bytes:
         docmdp_permissions=MDPPerm.NO_CHANGES,
     )
     out = BytesIO()
-    sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)), how, signer, output=out)
+    with ThreadPoolExecutor(1) as pool:  # pyHanko has a loop of its own, which a notebook's thread does not let it run
+        pool.submit(sign_pdf, IncrementalPdfFileWriter(BytesIO(pdf)), how, signer, output=out).result()
     return out.getvalue()
 
 
