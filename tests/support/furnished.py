@@ -18,7 +18,7 @@ from lakeward.governance.trail.trail import Trail
 from lakeward.workspace.events import Event, use_sink
 from lakeward.workspace.settings import settings
 
-PASSWORD = "correct horse battery"
+PASSWORD, FIRST = "correct horse battery", "given by somebody else"
 PERIOD = Period(date(2026, 11, 2), date(2026, 11, 3))
 NOW = datetime(2026, 11, 4, 9, tzinfo=UTC)
 MODEL = "model/lung-nodules/3"
@@ -26,6 +26,7 @@ RUN: dict[str, list[object]] = {
     "run_id": ["r1"], "state": ["SUCCESS"], "started_at": [PERIOD.begin],
     "found": [9], "known": [2], "stored": [6], "quarantined": [1],
 }  # fmt: skip
+SAMPLE: dict[str, list[object]] = {"sample": ["s1"], "population": [6], "reviewer": ["ben"]}
 ROLES = {
     "ann": [Role.DATA_SCIENTIST, Role.ML_ENGINEER],
     "ben": [Role.CLINICAL_REVIEWER],
@@ -77,17 +78,22 @@ def furnish(heads: Path, period: Period = PERIOD) -> World:
     world = World(period.begin - timedelta(days=1))
     root = world.people.add(None, "root", "Rita Root", [], PASSWORD)
     for user, roles in ROLES.items():
-        world.people.add(root, user, f"Dr. {user.title()} Lee", roles, PASSWORD)
-        world.people.store.change(user, lambda person: None, must_change=False)
+        world.people.add(root, user, f"Dr. {user.title()} Lee", roles, FIRST)
+        world.people.change_password(user, FIRST, PASSWORD)
     for user in ("root", *ROLES):
         world.codes[user] = pyotp.parse_uri(world.people.set_up_codes(user, PASSWORD))
+    world.people.confirm(world.people.let_in("carl", PASSWORD, world.code("carl")), "ben")
     for day in period.days(period.end):
         _live(world, datetime.combine(day, datetime.min.time(), UTC))
+    world.people.add(root, "eve", "Dr. Eve Lee", [Role.DATA_SCIENTIST], FIRST)
+    world.people.reset(root, "eve", PASSWORD)
+    world.people.set_active(root, "eve", False)
     anchor(world.trail, str(heads))
     begin = period.begin + timedelta(hours=5)
     (settings().home / "intake").mkdir(mode=0o700)
     write_table("imaging.runs", **{**RUN, "started_at": [begin]})
     write_table("intake.withdrawn", withdrawn=["0f" * 32])
+    write_table("imaging.reviews", sampled_at=[begin], verdict=["clean"], **SAMPLE)
     write_table("imaging.quarantine", quarantined_at=[begin], reason=["BURNED_IN"], status=["open"])
     return world
 

@@ -81,9 +81,9 @@ def _made(stores: Stores, now: datetime) -> Compliance:
 _READING = (
     "Met says that the checks which are named with a control passed on the stores of this lakehouse when the report "
     "was made. It does not say that an organization complies: a control may ask for more than a program can see. No "
-    "evidence counts against the score, also where there is no check. Outside Lakeward are controls which the "
-    "organization must prove itself. A check is named only with a control that it is evidence of, as far as this is "
-    "about what Lakeward keeps."
+    "evidence counts against the score. Where no check can tell, it says what a person would have to show. Outside "
+    "Lakeward are controls which the organization must prove itself. A check is named only with a control that it is "
+    "evidence of, as far as this is about what Lakeward keeps."
 )
 _CHECKS_NOTE = (
     "Each check looked at the stores when the report was made. What it saw is canonical JSON (RFC 8785) in a file of "
@@ -130,8 +130,8 @@ def _line(name: str, counts: Score) -> tuple[str, ...]:
 def _controls(law: Framework, proofs: Mapping[str, Proof]) -> Section:
     counts = score(_results(law, proofs))
     said = f"{law.source}. Score: {counts.text}. What is outside Lakeward is proven by {law.outside}."
-    rows = [(it.id, it.title, it.result(proofs), ", ".join(it.checks) or "-") for it in law.controls]
-    table = Table(("Control", "What it is about", "Result", "Checks"), rows, (20, 38, 17, 25), marked="Result")
+    rows = [(it.id, it.title, it.result(proofs), it.proof or "-") for it in law.controls]
+    table = Table(("Control", "What it is about", "Result", "Checks"), rows, (20, 34, 17, 29), marked="Result")
     return Section(law.name, [Text(said), table])
 
 
@@ -185,8 +185,8 @@ def _verifying(stores: Stores, proofs: Mapping[str, Proof]) -> Section:
             Text("With nothing but the signer's public key (lakeward people keys), where there is no trail:"),
             Code("lakeward people check-signature FILE.sig --key SIGNER.vkey --file FILE"),
             Text(
-                "The seal in a PDF, in any PDF reader or with poppler's pdfsig. It is by the organization's certificate, "
-                "or by the lakehouse's own, for which nobody vouches but the audit trail, which tells its SHA-256:"
+                "The seal in a PDF, in any PDF reader or with poppler's pdfsig. It is by the organization's "
+                "certificate, or by the lakehouse's own, for which nobody vouches: the audit trail tells its SHA-256."
             ),
             Code("pdfsig FILE\nlakeward audit query --event-type governance.report.certificate_made"),
             Text("The whole audit trail, and its public keys as it names them:"),
@@ -207,7 +207,7 @@ def _facts(laws: Sequence[Framework], proofs: Mapping[str, Proof], whole: Score,
                 "source": law.source,
                 "score": _score(score(_results(law, proofs))),
                 "controls": [
-                    {"id": it.id, "title": it.title, "result": it.result(proofs), "checks": list(it.checks)}
+                    {**it.model_dump(include={"id", "title", "checks", "show"}), "result": it.result(proofs)}
                     for it in law.controls
                 ],
             }

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from lakeward.governance.reports.checks.check import Proof, Result
 
@@ -18,7 +18,8 @@ FORMULA = "score = met / (met + not met + no evidence); controls outside Lakewar
 class Control(BaseModel):
     """A control: its section, what it is about in our own words, and the checks that prove it, if there are any.
 
-    A check that shows less than what the control asks of Lakeward is not named: then there is no evidence.
+    A check that shows less than what the control asks of Lakeward is not named: then there is no evidence, and `show`
+    says what a person would have to show.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,7 +27,19 @@ class Control(BaseModel):
     id: str
     title: str
     checks: tuple[str, ...] = ()
+    show: str = ""
     outside: bool = False
+
+    @model_validator(mode="after")
+    def _proven_one_way(self) -> Self:
+        if sum(map(bool, (self.checks, self.show, self.outside))) != 1:
+            raise ValueError(f"{self.id} has checks, or what a person shows, or is outside: one of these")
+        return self
+
+    @property
+    def proof(self) -> str:
+        """What proves it, or would."""
+        return f"A person would have to show {self.show}." if self.show else ", ".join(self.checks)
 
     def result(self, proofs: Mapping[str, Proof]) -> str:
         """Return what the control comes to: met if all of its checks are, and never by default."""

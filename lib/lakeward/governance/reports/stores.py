@@ -9,7 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lakeward.governance.people.changes import Told as Known
 from lakeward.governance.people.people import People
+from lakeward.governance.people.register import told
 from lakeward.governance.people.store import Person
 from lakeward.governance.people.verify import Finding
 from lakeward.governance.people.verify import Verification as Register
@@ -171,6 +173,15 @@ class Stores:
     def register(self) -> Register | None:
         """What comparing people and signatures with the trail finds; None if nobody was ever added."""
         return verify_people(self.people) if self.has_people else None
+
+    @cached_property
+    def told(self) -> dict[str, list[Known]]:
+        """What the trail tells of each person, in its order."""
+        return told()
+
+    def then(self, event: Told) -> Known | None:
+        """What the trail tells of who did something, as they were when they did it; None if they were nobody here."""
+        return next((it for it in reversed(self.told.get(event["actor"], ())) if it.number < event["sequence"]), None)
 
     @cached_property
     def active(self) -> list[Person]:

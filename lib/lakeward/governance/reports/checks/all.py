@@ -1,12 +1,13 @@
 """All checks, run over the same stores."""
 
-from lakeward.governance.reports.checks import backups, care, people, signing, trail
+from lakeward.governance.reports.checks import backups, care, passwords, people, signing, trail
 from lakeward.governance.reports.checks.check import CHECKS, Proof, prove
 from lakeward.governance.reports.stores import Stores
 
 GROUPS = {
     "Audit trail": trail,
     "People": people,
+    "Passwords": passwords,
     "Signatures and approvals": signing,
     "Patient data": care,
     "Backups": backups,

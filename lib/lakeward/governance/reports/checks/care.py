@@ -11,9 +11,8 @@ OPEN_DAYS = 30
 @check("All that came in was stored or set aside: found = known + stored + quarantined in each run that succeeded.")
 def inputs_accounted(stores: Stores) -> Seen:
     """Add up the runs that the period began."""
-    begin, end = (f"'{at:%Y-%m-%dT%H:%M:%SZ}'" for at in (stores.period.begin, stores.period.end))
     names = ("run_id", "state", "found", "known", "stored", "quarantined")
-    runs = stores.rows("imaging.runs", names, f"state = 'SUCCESS' AND started_at >= {begin} AND started_at < {end}")
+    runs = stores.rows("imaging.runs", names, f"state = 'SUCCESS' AND {_within(stores, 'started_at')}")
     if not runs:
         return nothing("Nothing was ingested in the period.")
     lost = [it["run_id"] for it in runs if it["found"] != it["known"] + it["stored"] + it["quarantined"]]
@@ -40,6 +39,21 @@ def quarantine_attended(stores: Stores) -> Seen:
     )
 
 
+@check("Images were drawn at random in the period, people looked at all of these, and saw nobody's identity in them.")
+def masking_looked_at(stores: Stores) -> Seen:
+    """Look at the verdicts on the images that were drawn."""
+    where = _within(stores, "sampled_at")
+    drawn = stores.rows("imaging.reviews", ("sample", "population", "verdict", "reviewer"), where)
+    if not drawn:
+        return nothing("No image was drawn to be looked at in the period.")
+    waiting = sum(it["verdict"] is None for it in drawn)
+    bad = sum(it["verdict"] not in (None, "clean") for it in drawn)
+    samples = {it["sample"]: it["population"] for it in drawn}
+    by = sorted({it["reviewer"] for it in drawn if it["reviewer"]})
+    detail = f"{many(len(drawn), 'image')} drawn, {len(drawn) - waiting} looked at, identity seen in {bad}"
+    return seen(not waiting and not bad, detail, samples=samples, drawn=len(drawn), waiting=waiting, seen=bad, by=by)
+
+
 @check("Whoever looked up what a pseudonym stands for had said why.")
 def lookups_reasoned(stores: Stores) -> Seen:
     """Look for reasons with the period's look-ups; one that was erased by a request counts as given."""
@@ -64,3 +78,8 @@ def erasures_done(stores: Stores) -> Seen:
     detail = f"{many(len(found), 'withdrawal')}, {len(undone)} not done or with no reason, {plans} interrupted"
     numbers = [it["sequence"] for it in found]
     return seen(not undone and not plans, detail, withdrawals=numbers, undone=undone, interrupted=plans)
+
+
+def _within(stores: Stores, column: str) -> str:
+    begin, end = (f"'{at:%Y-%m-%dT%H:%M:%SZ}'" for at in (stores.period.begin, stores.period.end))
+    return f"{column} >= {begin} AND {column} < {end}"

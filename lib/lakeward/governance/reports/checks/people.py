@@ -1,14 +1,16 @@
 """Checks of people: who may come in, with what, and who may do what."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 
-from lakeward.governance.people import register
-from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
+from lakeward.governance.people.changes import Told
+from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES
 from lakeward.governance.people.lockouts import LOCKED, PASSED_ON, until
 from lakeward.governance.people.roles import MATRIX, Action
 from lakeward.governance.people.store import Person
 from lakeward.governance.reports.checks.check import Seen, check, many, nothing, seen
 from lakeward.governance.reports.stores import Stores, of_signature
+from lakeward.governance.trail.keeping import ERASED, HELD, RELEASED, RETIRED
 
 IDLE_DAYS = 90
 """An account that was not used for so long should have been closed (PCI DSS v4.0.1, 8.2.6)."""
@@ -18,7 +20,26 @@ _TOLD_WITHIN = timedelta(hours=1)
 ADDED = "governance.user.added"
 _SIGNS = ("governance.login.succeeded", ADDED, "governance.user.activated")
 _NOBODY = "Nobody was ever added."
-_ARGON = "$argon2id$"
+_RESET = "governance.user.reset"
+_RIGHTS = {
+    Action.SUBMIT_MODEL: (
+        "training.model.registered", "governance.approval.submitted", "governance.approval.withdrawn",
+    ),
+    Action.ATTACH_EVIDENCE: ("governance.evidence.attached",),
+    Action.APPROVE_MODEL: (
+        "governance.approval.approved", "governance.approval.rejected", "governance.approval.reviewed_after",
+    ),
+    Action.PROMOTE_MODEL: (
+        "training.model.promoted", "training.model.rolled_back", "training.model.retired",
+        "governance.approval.emergency",
+    ),
+    Action.CHANGE_POLICY: ("governance.policy.changed",),
+    Action.SIGN_REPORT: ("governance.report.made",),
+    Action.KEEP_AUDIT: (HELD, RELEASED),
+    Action.DESTROY_AUDIT: (RETIRED, ERASED),
+}  # fmt: skip
+"""What takes a role, by the events that tell that it was done."""
+
 _APART = (
     (Action.MANAGE_PEOPLE, Action.APPROVE_MODEL),
     (Action.MANAGE_PEOPLE, Action.SIGN_REPORT),
@@ -62,6 +83,37 @@ def actors_known(stores: Stores) -> Seen:
     return seen(not unknown, detail, events=len(found), unknown=[it["sequence"] for it in unknown], actors=actors)
 
 
+@check("Whoever changed models, approvals, policy, legal holds or the trail, or signed a report, had the role for it.")
+def acts_by_right(stores: Stores) -> Seen:
+    """Compare who did it with the roles that the trail tells of them at that time, and count who was refused."""
+    actions = {type_: action for action, types in _RIGHTS.items() for type_ in types}
+    done = [event for event in stores.of(*actions) if event["outcome"] == "success"]
+    refused = stores.of("governance.user.refused")
+    if not done:
+        return nothing("Nothing that takes a role was done in the period.")
+    without = [it["sequence"] for it in done if not _might(stores.then(it), actions[it["type"]])]
+    tries = f"{many(len(refused), 'try', 'tries')} refused"
+    detail = f"{many(len(done), 'act')}, {len(without)} of them by somebody with no role for it; {tries}"
+    return seen(not without, detail, acts=len(done), without=without, refused=[it["sequence"] for it in refused])
+
+
+@check("Whoever was reset after a loss got another key, and no one-time code of before counts any more.")
+def losses_replaced(stores: Stores) -> Seen:
+    """Compare what the trail tells of people before and after each reset of the period."""
+    found = stores.of(_RESET)
+    if not found:
+        return nothing("Nobody was reset in the period.")
+    replaced = {
+        after.number
+        for states in stores.told.values()
+        for before, after in pairwise(states)
+        if after.facts["key"] != before.facts["key"] and not after.facts["codes"]
+    }
+    wrong = [it["sequence"] for it in found if it["sequence"] not in replaced]
+    detail = f"{many(len(found), 'reset')}, {len(wrong)} that left the old key or codes, or were made by nobody who may"
+    return seen(not wrong, detail, resets=[it["sequence"] for it in found], wrong=wrong)
+
+
 @check(f"No account that may come in was unused for {IDLE_DAYS} days.")
 def accounts_used(stores: Stores) -> Seen:
     """Compare the last login of people, or when they were added, with the limit."""
@@ -81,7 +133,7 @@ def identities_unique(stores: Stores) -> Seen:
     """Look at what the trail tells of people: how often they were added, and which keys they have had."""
     if not stores.has_people:
         return nothing(_NOBODY)
-    told = register.told()
+    told = stores.told
     added = [event["object"] for event in stores.ever(ADDED)]
     twice = sorted(user for user in {*told, *added} if added.count(user) != 1)
     owners = {(state.facts.get("key"), user) for user, states in told.items() for state in states}
@@ -100,30 +152,6 @@ def people_as_told(stores: Stores) -> Seen:
     wrong = [f"{it.what}: {it.detail}" for it in stores.register.findings if not of_signature(it)]
     detail = f"{many(stores.register.people, 'person', 'people')}, {many(len(wrong), 'difference')}"
     return seen(not wrong, detail, people=stores.register.people, differences=wrong)
-
-
-@check(f"No password is older than {PASSWORD_DAYS} days.")
-def passwords_fresh(stores: Stores) -> Seen:
-    """Look at when the passwords of people who may come in were set."""
-    if not stores.active:
-        return nothing(_NOBODY)
-    sets = {one.user: datetime.fromtimestamp(one.password_set, UTC) for one in stores.active}
-    old = sorted(user for user, at in sets.items() if stores.now - at > timedelta(days=PASSWORD_DAYS))
-    days = {user: at.date().isoformat() for user, at in sets.items()}
-    return seen(not old, f"{many(len(sets), 'password')}, {len(old)} too old", set=days, too_old=old)
-
-
-@check("Passwords are kept as argon2id hashes only.")
-def passwords_hashed(stores: Stores) -> Seen:
-    """Look at how passwords begin, those of people who were here before included."""
-    if not stores.has_people:
-        return nothing(_NOBODY)
-    everybody = stores.people.store.people()
-    kept = [(one.user, kept) for one in everybody for kept in (one.password, *one.earlier)]
-    plain = sorted({user for user, text in kept if not text.startswith(_ARGON)})
-    whose = many(len(everybody), "person", "people")
-    detail = f"{many(len(kept), 'password')} of {whose}, {len(plain)} of them not hashed so"
-    return seen(not plain, detail, passwords=len(kept), not_hashed=plain)
 
 
 @check("Everybody who may come in has a second factor: one-time codes.")
@@ -180,6 +208,10 @@ def lockout_long(stores: Stores) -> Seen:
     """Look at what is set."""
     set_ = f"Locks after {MOST_FAILURES} failures, for {LOCKED_S // 60} minutes"
     return seen(LOCKED_S >= _LOCK_S, set_, failures=MOST_FAILURES, seconds=LOCKED_S)
+
+
+def _might(person: Told | None, action: Action) -> bool:
+    return person is not None and person.facts["active"] and bool(MATRIX[action] & set(person.facts["roles"]))
 
 
 def _both(person: Person) -> list[str]:

@@ -37,6 +37,17 @@ def signatures_by_login(stores: Stores) -> Seen:
     return seen(not without, detail, signatures=_numbers(signed), without=without)
 
 
+@check("Whoever signed had been confirmed before, by somebody else than who had given them their way in.")
+def signers_confirmed(stores: Stores) -> Seen:
+    """Look at what the trail tells of each signer at that time: so nobody can sign as another with no accomplice."""
+    signed = stores.of(SIGNED)
+    if not signed:
+        return nothing("Nothing was signed in the period.")
+    alone = [it["sequence"] for it in signed if not (then := stores.then(it)) or then.facts["confirmed"] is None]
+    detail = f"{many(len(signed), 'signature')}, {len(alone)} by somebody whom nobody had confirmed"
+    return seen(not alone, detail, signatures=_numbers(signed), not_confirmed=alone)
+
+
 @check("No model version was promoted without an approved request for it, or a recorded emergency.")
 def promotions_approved(stores: Stores) -> Seen:
     """Compare the period's promotions with the approvals before them."""

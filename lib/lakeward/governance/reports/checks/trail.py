@@ -9,6 +9,7 @@ from lakeward.governance.trail.keeping import RETIRED, YEARS, floor
 from lakeward.workspace.settings import settings
 
 _NO_TRAIL = "No event was ever recorded."
+_SAID = ("actor", "type", "recorded", "outcome", "host", "object")
 _REVIEWED = "governance.audit.reviewed"
 
 
@@ -87,6 +88,16 @@ def audit_kept(stores: Stores) -> Seen:
     unsaid = [it.sequence for it in stores.verification.findings if it.fault in ("deletion", "truncation")]
     detail = f"{many(len(done), 'deletion')}, {len(early)} of them too early, and {len(unsaid)} that no event tells of"
     return seen(not early and not unsaid, detail, deletions=_numbers(done), too_early=early, unsaid=unsaid)
+
+
+@check("Each event says who, what, when, with which outcome, where, and to what; those in bulk are not looked at.")
+def audit_detailed(stores: Stores) -> Seen:
+    """Look for the period's events that leave one of these out."""
+    if not stores.events:
+        return nothing("No event was recorded in the period.")
+    short = [it["sequence"] for it in stores.events if not all(it[name] for name in _SAID)]
+    detail = f"{many(len(stores.events), 'event')}, {len(short)} of them with something left out"
+    return seen(not short, detail, fields=list(_SAID), events=len(stores.events), short=short)
 
 
 @check("The folders of the trail, of people and approvals, and of what came in, are open to their owner alone.")
