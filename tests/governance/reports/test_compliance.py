@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
@@ -36,6 +37,11 @@ def _results(report: Compliance) -> dict[str, str]:
     return {control["id"]: control["result"] for law in facts["frameworks"] for control in law["controls"]}
 
 
+def _rows(report: Compliance, title: str) -> list[Sequence[str]]:
+    [section] = [it for it in report.document.sections if it.title == title]
+    return [row for part in section.blocks if isinstance(part, Table) for row in part.rows]
+
+
 def test_controls_name_checks_that_there_are_and_no_control_twice() -> None:
     for law in frameworks():
         ids = [control.id for control in law.controls]
@@ -57,10 +63,16 @@ def test_a_control_is_met_by_all_of_its_checks_and_never_by_default(report: Comp
 
 def test_one_broken_check_turns_the_rows_red_that_it_proves(world: World) -> None:
     world.tell("governance.backup.failed", "backup/1", outcome="failure")
-    results = _results(made(PERIOD, NOW))
+    report = made(PERIOD, NOW)
+    results = _results(report)
     assert results["A.8.13"] == results["Art. 32(1)(c)"] == results["164.308(a)(7)(ii)(A)"] == Result.NOT_MET
     assert results["164.308(a)(7)(ii)(D)"] == OUTSIDE
     assert results["A.5.33"] == Result.MET
+    [finding] = _rows(report, "Open findings")
+    assert (finding[0], "A.8.13" in finding[2]) == ("backups_verified", True)
+    proofs = {row[0]: row[3] for row in _rows(report, "ISO/IEC 27001, Annex A")}
+    assert proofs["A.8.13"] == "backups_daily, backups_verified (not met)"
+    assert proofs["A.8.6"].startswith("A person would have to show figures")
 
 
 def test_the_score_counts_what_has_no_evidence_and_leaves_out_what_is_outside() -> None:
@@ -72,8 +84,7 @@ def test_the_score_counts_what_has_no_evidence_and_leaves_out_what_is_outside() 
 
 def test_a_policy_that_nobody_signed_is_not_reported_as_a_change(world: World) -> None:
     world.tell("governance.policy.changed", f"policy/{'ab' * 32}", "mallory")
-    sections = {section.title: section for section in made(PERIOD, NOW).document.sections}
-    rows = [row for part in sections["Approvals and promotions"].blocks if isinstance(part, Table) for row in part.rows]
+    rows = _rows(made(PERIOD, NOW), "Approvals and promotions")
     assert [row[2] for row in rows if row[3] == "mallory"] == ["not signed by two"]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from lakeward import __version__
 from lakeward.governance.reports import activity, evidence
 from lakeward.governance.reports.checks import all as checks
 from lakeward.governance.reports.checks.check import Proof, Result
@@ -65,7 +66,7 @@ def _made(stores: Stores, now: datetime) -> Compliance:
         figures={"score": whole.text, **{str(name): str(count) for name, count in zip(_RESULTS, whole, strict=True)}},
         sections=[
             _summary(laws, proofs, whole),
-            _findings(proofs),
+            _findings(laws, proofs),
             *activity.open_findings(stores),
             *(_controls(law, proofs) for law in laws),
             Section("What the checks saw", [Text(_CHECKS_NOTE)]),
@@ -97,7 +98,7 @@ def _about(stores: Stores, proofs: Mapping[str, Proof]) -> dict[str, str]:
     return {
         "Period": f"{stores.period.first} to {stores.period.last} (UTC){'' if over else ', which is not over yet'}",
         "Environment": settings().environment,
-        "Made": f"{stores.now:%Y-%m-%d %H:%M:%S} UTC",
+        "Made": f"{stores.now:%Y-%m-%d %H:%M:%S} UTC, by Lakeward {__version__}",
         "Audit trail": f"{head[0]}, {int(head[1]):,} events" if len(head) > 2 else "there is none",
         "Root of the audit trail": head[2] if len(head) > 2 else "-",
         "Evidence (SHA-256 of SHA256SUMS)": evidence.digest(proofs.values()),
@@ -130,8 +131,8 @@ def _line(name: str, counts: Score) -> tuple[str, ...]:
 def _controls(law: Framework, proofs: Mapping[str, Proof]) -> Section:
     counts = score(_results(law, proofs))
     said = f"{law.source}. Score: {counts.text}. What is outside Lakeward is proven by {law.outside}."
-    rows = [(it.id, it.title, it.result(proofs), it.proof or "-") for it in law.controls]
-    table = Table(("Control", "What it is about", "Result", "Checks"), rows, (20, 34, 17, 29), marked="Result")
+    rows = [(it.id, it.title, it.result(proofs), it.proof(proofs) or "-") for it in law.controls]
+    table = Table(("Control", "What it is about", "Result", "Proof"), rows, (20, 34, 17, 29), marked="Result")
     return Section(law.name, [Text(said), table])
 
 
@@ -158,12 +159,19 @@ def _checked(proofs: Mapping[str, Proof]) -> list[Section]:
     ]
 
 
-def _findings(proofs: Mapping[str, Proof]) -> Section:
+def _findings(laws: Sequence[Framework], proofs: Mapping[str, Proof]) -> Section:
     rows = [
-        (it.check.name, it.check.rule, _sentence(it.detail)) for it in proofs.values() if it.result is Result.NOT_MET
+        (it.check.name, f"{it.check.rule}\n{_sentence(it.detail)}", ", ".join(_proven_by(it, laws)) or "-")
+        for it in proofs.values()
+        if it.result is Result.NOT_MET
     ]
-    table = Table(("Check", "What it asks for", "What it saw"), rows, (24, 41, 35), empty="No check failed.")
+    columns = ("Check", "What it asks for, and what it saw", "Controls not met")
+    table = Table(columns, rows, (24, 44, 32), empty="No check failed.")
     return Section("Open findings", [Text("Checks that are not met, and what else waits for somebody."), table])
+
+
+def _proven_by(proof: Proof, laws: Sequence[Framework]) -> list[str]:
+    return [it.id for law in laws for it in law.controls if proof.check.name in it.checks]
 
 
 def _sentence(text: str) -> str:

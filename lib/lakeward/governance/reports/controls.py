@@ -36,10 +36,12 @@ class Control(BaseModel):
             raise ValueError(f"{self.id} has checks, or what a person shows, or is outside: one of these")
         return self
 
-    @property
-    def proof(self) -> str:
-        """What proves it, or would."""
-        return f"A person would have to show {self.show}." if self.show else ", ".join(self.checks)
+    def proof(self, proofs: Mapping[str, Proof]) -> str:
+        """Say which checks prove it, and which of them don't; or what a person would have to show."""
+        if self.show:
+            return f"A person would have to show {self.show}."
+        told = {name: proofs[name].result for name in self.checks}
+        return ", ".join(name if it is Result.MET else f"{name} ({it.value})" for name, it in told.items())
 
     def result(self, proofs: Mapping[str, Proof]) -> str:
         """Return what the control comes to: met if all of its checks are, and never by default."""

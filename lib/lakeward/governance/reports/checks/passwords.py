@@ -63,7 +63,8 @@ def passwords_not_reused(stores: Stores) -> Seen:
     kept = {one.user: len(one.earlier) for one in stores.people.store.people()}
     changed = {user: sum(it.change in _REPLACED for it in stores.told.get(user, ())) for user in kept}
     fewer = sorted(user for user, number in kept.items() if number < min(changed[user], LAST))
-    detail = f"{REMEMBERED} are compared; of {many(len(fewer), 'person', 'people')}, fewer are kept than there were"
+    whose = f"{len(fewer)} of {many(len(kept), 'person', 'people')}"
+    detail = f"The last {REMEMBERED} are compared; of {whose}, some are not kept"
     return seen(REMEMBERED >= LAST and not fewer, detail, compared=REMEMBERED, kept=kept, fewer=fewer)
 
 

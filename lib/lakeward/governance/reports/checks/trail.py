@@ -6,6 +6,7 @@ from lakeward.governance.reports.checks.check import Seen, check, many, nothing,
 from lakeward.governance.reports.stores import ALLOWED_SILENCE, Stores
 from lakeward.governance.trail.anchors import ANCHORED
 from lakeward.governance.trail.keeping import RETIRED, YEARS, floor
+from lakeward.governance.trail.trail import OPENED
 from lakeward.workspace.settings import settings
 
 _NO_TRAIL = "No event was ever recorded."
@@ -67,15 +68,20 @@ def audit_reviewed(stores: Stores) -> Seen:
     )
 
 
-@check("The audit trail was gone through on each day, by a person or by the daily job.")
+@check("The audit trail was gone through on each day, by a person or by the daily job, from its first day on.")
 def audit_reviewed_daily(stores: Stores) -> Seen:
     """Look for days of the period, up to yesterday, with no review."""
     if not stores.per_day:
         return nothing("No event was recorded in the period.")
+    first = stores.ever(OPENED)
+    since = _day(first[0]["recorded"][:10]) if first else stores.period.first
+    days = [day for day in stores.period.days(stores.now) if day >= since]
+    if not days:
+        return nothing("No day is over since the first event.")
     reviewed = {it["recorded"][:10] for it in stores.of(_REVIEWED) if it["outcome"] == "success"}
-    days = [day.isoformat() for day in stores.period.days(stores.now)]
-    missing = [day for day in days if day not in reviewed]
-    return seen(bool(days) and not missing, f"{len(days) - len(missing)} of {len(days)} days", missing=missing)
+    missing = [day.isoformat() for day in days if day.isoformat() not in reviewed]
+    detail = f"{len(days) - len(missing)} of {many(len(days), 'day')}; the first event was on {since}"
+    return seen(not missing, detail, since=since.isoformat(), missing=missing)
 
 
 @check(f"No event was deleted before {YEARS} years had passed.")
