@@ -72,7 +72,9 @@ def test_a_backup_of_another_key_hides_no_other(
 ) -> None:
     made = _told(run, "create")
     monkeypatch.setenv("LAKEWARD_BACKUP_KEY", "a5" * 32)
+    monkeypatch.setenv("LAKEWARD_BACKUP_KEY_BEFORE", "5a" * 32)
     _told(run, "create")
+    monkeypatch.delenv("LAKEWARD_BACKUP_KEY_BEFORE")
     before, after = _told(run, "list", code=1)
     assert (before["id"], before["bytes"]) == (made["id"], None)
     assert "was made with the key" in before["fault"]
