@@ -37,7 +37,7 @@ def test_a_promotion_after_an_approval_is_met_and_a_change_in_mlflow_is_not(
     version = approvals.approve(login("bob"), NAME, in_review(Risk.LOW).version).version
     registry.promote(login("eve"), NAME, version)
     results = _results()
-    about = ("promotions_approved", "approvers_others", "signatures_valid", "signatures_by_login", "people_as_told")
+    about = ("promotions_approved", "approvers_others", "acts_by_right", "signatures_valid", "signatures_by_login")
     assert {name: results[name] for name in about} == dict.fromkeys(about, Result.MET)
     assert results["registry_untouched"] is results["emergencies_reviewed"] is Result.MET
     other = in_review(Risk.LOW).version
