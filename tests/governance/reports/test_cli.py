@@ -71,10 +71,11 @@ def test_a_report_is_signed_and_every_later_change_is_found(now: World, run: Run
     assert "does not know this file" in text
 
 
-def test_it_is_made_and_signed_in_one_step(now: World, run: Run, tmp_path: Path) -> None:
-    asked = ("compliance", "--month", "2026-11", "--output", tmp_path / "a.json", "--sign-by", "carl")
+def test_it_is_made_sealed_and_then_signed_in_one_step(now: World, run: Run, tmp_path: Path) -> None:
+    asked = ("compliance", "--month", "2026-11", "--output", tmp_path / "a.pdf", "--sign-by", "carl")
     assert run(*asked, said=f"{PASSWORD}\n{now.code('carl')}\n")[0] == 0
-    assert run("check", tmp_path / "a.json")[0] == 0
+    assert b"/ETSI.CAdES.detached" in (tmp_path / "a.pdf").read_bytes()
+    assert run("check", tmp_path / "a.pdf")[0] == 0
 
 
 def test_every_command_has_an_example_and_speaks_json() -> None:

@@ -37,7 +37,8 @@ def compliance(
 ) -> None:
     """Report on the controls of HIPAA, Part 11, SOC 2, ISO 27001, GDPR, CCPA and PCI DSS, with a month's events.
 
-    What each check saw is written into the folder OUTPUT.evidence.
+    What each check saw is written into the folder OUTPUT.evidence. A PDF is sealed: by LAKEWARD_REPORT_CERTIFICATE with
+    the secret report_certificate_password, or else by a certificate of the lakehouse's own.
 
     Example: lakeward report compliance --report-type monthly --month 2026-11 --output report.pdf
     """
