@@ -82,6 +82,16 @@ def test_the_score_counts_what_has_no_evidence_and_leaves_out_what_is_outside() 
     assert score([OUTSIDE]).percent is None
 
 
+def test_whose_account_was_tried_is_told_and_no_other_object(world: World) -> None:
+    world.tell("governance.login.failed", "ann", "os:root", outcome="refused")
+    world.tell("imaging.crosswalk.looked_up", PSEUDONYM, "ben", outcome="refused")
+    rows = _rows(made(PERIOD, NOW), "Refused or failed")
+    assert rows == [
+        ("governance.login.failed", "os:root", "ann", "refused", "1"),
+        ("imaging.crosswalk.looked_up", "ben", "-", "refused", "1"),
+    ]
+
+
 def test_a_policy_that_nobody_signed_is_not_reported_as_a_change(world: World) -> None:
     world.tell("governance.policy.changed", f"policy/{'ab' * 32}", "mallory")
     rows = _rows(made(PERIOD, NOW), "Approvals and promotions")

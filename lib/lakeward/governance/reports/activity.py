@@ -14,6 +14,9 @@ from lakeward.workspace.errors import TableError
 _TOUCH = {"phi_access": "access", "export": "export", "quarantine": "release", "erasure": "erasure", "review": "review"}
 """Kinds of events on patient data, and what they are called here."""
 
+_OF_PEOPLE = ("governance.login.", "governance.user.")
+"""How the types of events begin whose object is an account, never a patient's."""
+
 _HOUR = timedelta(hours=1)
 _MOST = 200
 """Rows of events that are listed; there may be many more, which `lakeward audit query` lists."""
@@ -32,13 +35,21 @@ def open_findings(stores: Stores) -> list[Section]:
         aside, empty = None, "The table imaging.quarantine can't be read."
     counts = Counter(row["reason"] for row in aside or ())
     reasons = Table(("Reason", "Objects"), [(it, f"{n:,}") for it, n in sorted(counts.items())], (70, 30), empty=empty)
-    refused = Counter((it["type"], it["actor"], it["outcome"]) for it in stores.events if it["outcome"] != "success")
+    refused = Counter(
+        (it["type"], it["actor"], it["object"] if it["type"].startswith(_OF_PEOPLE) else "-", it["outcome"])
+        for it in stores.events
+        if it["outcome"] != "success"
+    )
     rows = [(*what, f"{count:,}") for what, count in sorted(refused.items())]
     return [
         Section("Objects set aside", [reasons], level=1),
         Section(
             "Refused or failed",
-            [Table(("Event", "Actor", "Outcome", "Times"), rows, (44, 26, 16, 14), empty="Nothing was.")],
+            [
+                Table(
+                    ("Event", "Actor", "Account", "Outcome", "Times"), rows, (38, 20, 18, 13, 11), empty="Nothing was."
+                )
+            ],
             level=1,
         ),
     ]
