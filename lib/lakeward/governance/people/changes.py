@@ -6,9 +6,8 @@ if it follows the person's last one: from the first administrator on, nobody get
 somebody who may give it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -71,7 +70,7 @@ class Told:
     facts: dict[str, Any]
 
 
-History = Mapping[str, Sequence[Told]]
+History = Mapping[str, tuple[Told, ...]]
 """What is told of each person, in its order."""
 
 
@@ -118,10 +117,14 @@ def refusal_to_confirm(by: str, user: str, history: History) -> str:
         return f"{user} must change the first password before: lakeward people password {user}."
     if by == user or by in given[-1:]:
         return f"Somebody else must confirm {user}: neither they, nor who gave them their way in."
-    ever = [states for states in history.values() if any(it.change == "confirmed" for it in states)]
-    if _now(by, history).get("confirmed") is None and len(ever) >= _FIRST:
+    if _now(by, history).get("confirmed") is None and _confirmed(history) >= _FIRST:
         return f"Somebody must confirm {user} who was confirmed, which {by} was not."
     return ""
+
+
+def _confirmed(history: History) -> int:
+    """Count the people who ever were confirmed."""
+    return sum(any(it.change == "confirmed" for it in states) for states in history.values())
 
 
 def _begins(change: str, user: str, by: str, known: Mapping[str, Any]) -> bool:
@@ -156,7 +159,6 @@ def _text(change: str, user: str, known: Mapping[str, Any], by: str, history: Hi
     return f"{_HEAD}\nchange {change}\nuser {user}\nfacts {digest}\nby {by}\nafter {after}\n"
 
 
-@lru_cache(maxsize=10_000)
 def _signed(note: str, key: str) -> bool:
     try:
         opened(note, Verifier.parse(key))

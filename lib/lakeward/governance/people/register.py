@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from lakeward.governance.people import changes
-from lakeward.governance.people.changes import Told
+from lakeward.governance.people.changes import History
 from lakeward.governance.people.store import PeopleStore, Person
+from lakeward.governance.trail import entries
 from lakeward.governance.trail.errors import NoSuchEvent
 from lakeward.governance.trail.notes import Verifier
 from lakeward.governance.trail.query import query
 from lakeward.governance.trail.sink import trail_here
+from lakeward.governance.trail.store import View, Wanted
+from lakeward.governance.trail.trail import Trail
 
 SIGNED = "governance.signature.made"
 
@@ -17,22 +21,61 @@ SIGNED = "governance.signature.made"
 class Register(NamedTuple):
     """People as the trail tells, and the events about them that don't hold."""
 
-    told: dict[str, list[Told]]
-    forged: list[dict[str, Any]]
+    told: History
+    forged: tuple[dict[str, Any], ...]
+
+
+class _Read(NamedTuple):
+    """What was read of a trail, how many entries it had then, and the hash of the last of them."""
+
+    register: Register
+    size: int
+    last: bytes
+
+
+_NOTHING = _Read(Register({}, ()), 0, b"")
+_READ: WeakKeyDictionary[Trail, _Read] = WeakKeyDictionary()
 
 
 def register() -> Register:
-    """Read what the trail tells of people; what nobody signed who might do it counts for nothing."""
-    found = Register({}, [])
-    for event in events(*changes.TYPES):
-        if state := changes.read(event, found.told):
-            found.told.setdefault(event["object"], []).append(state)
+    """Return what the trail tells of people; what nobody signed who might do it counts for nothing.
+
+    What this process has read already is kept, and only what came after it is read. Each entry names the hash of the
+    one before, so where the last entry that was read is in its place, all that was read is the beginning of this log;
+    a trail that was put back, cut or begun anew is read anew. Who changes an entry in its place afterwards changes
+    nobody's rights here; a new process, and `forget`, reads that, too.
+    """
+    trail = trail_here()
+    try:
+        with trail.view() as view:
+            read = _READ[trail] = _grown(view, _READ.get(trail, _NOTHING))
+    except NoSuchEvent:
+        return _NOTHING.register
+    return read.register
+
+
+def forget() -> None:
+    """Keep nothing of what was read: who verifies looks at the trail as it is."""
+    _READ.clear()
+
+
+def _grown(view: View, read: _Read) -> _Read:
+    """Return what was read together with what has come since; all of it anew if it is not of this log."""
+    state = view.state()
+    size, last = (state.frontier.size, state.last) if state else (0, b"")
+    if read.size > size or (read.size and list(view.leaves(read.size - 1, read.size)) != [read.last]):
+        read = _NOTHING
+    told, forged = dict(read.register.told), list(read.register.forged)
+    for event in filter(None, map(entries.told_by, view.select(Wanted(types=changes.TYPES, start=read.size)))):
+        user = event["object"]
+        if change := changes.read(event, told):
+            told[user] = (*told.get(user, ()), change)
         else:
-            found.forged.append(event)
-    return found
+            forged.append(event)
+    return _Read(Register(told, tuple(forged)), size, last)
 
 
-def told() -> dict[str, list[Told]]:
+def told() -> History:
     """Return what the trail tells of each person, in its order."""
     return register().told
 

@@ -39,6 +39,7 @@ class Verification(NamedTuple):
 
 def verify(people: People) -> Verification:
     """Compare all people and all signatures in the store with what the audit trail tells of them, and of itself."""
+    register.forget()
     stored, notes = people.store.people(), people.store.all_notes()
     findings = [*_people(people), *_signatures(notes), *_destroyed(people)]
     return Verification(len(stored), len(notes), findings)
