@@ -1,6 +1,8 @@
 """People: who is let in, who is not, and what each may do."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -258,6 +260,51 @@ def test_a_kill_while_they_change_their_own_way_in_shuts_the_only_administrator_
     code = pyotp.parse_uri(said[0]).at(people.now()) if after else None
     assert people.let_in("root", "a good second password", code).sealed_totp is not None or not after
     assert verify(people).findings == []
+
+
+RESET = """
+import sys
+from lakeward.governance.people import sealing
+from lakeward.governance.people.people import People
+from lakeward.governance.trail.sink import write
+from lakeward.workspace.events import use_sink
+sealing._TIME, sealing._MEMORY_KIB, sealing._LANES = 1, 64, 1
+def tell(event):
+    if event.type != "governance.user.reset":
+        return write(event)
+    print("telling", flush=True)
+    sys.stdin.readline()
+    write(event)
+    print("told", flush=True)
+    sys.stdin.readline()
+use_sink(tell)
+people = People(now=lambda: int(sys.argv[1]))
+people.reset(people.let_in("root", sys.argv[2]), "ann", "a second first password")
+"""
+"""Resets Ann's password, and waits just before and just after the trail has it."""
+
+
+def test_of_two_who_change_a_person_at_once_one_is_killed_and_both_changes_are_made(people: People, join: Join) -> None:
+    join("ann")
+    max_ = join("max", Role.ADMINISTRATOR)
+    program = [sys.executable, "-c", RESET, str(people.now()), PASSWORD]
+    with (
+        subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        assert killed.stdin
+        assert killed.stdout
+        assert killed.stdout.readline() == "telling\n"
+        other = beside.submit(people.set_roles, max_, "ann", [Role.ML_ENGINEER])
+        with pytest.raises(TimeoutError):
+            other.result(timeout=0.3)
+        print(file=killed.stdin, flush=True)
+        assert killed.stdout.readline() == "told\n"
+        killed.kill()
+        other.result(timeout=30)
+    assert verify(people).findings == []
+    people.change_password("ann", "a second first password", "a good second password")
+    assert people.let_in("ann", "a good second password").roles == {Role.ML_ENGINEER}
 
 
 def test_what_is_written_as_underway_is_nobodys_change(people: People, join: Join, home: Path) -> None:

@@ -269,7 +269,7 @@ class People:
 
     def _change(self, what: str, user: str, by: Person, **fields: Any) -> None:
         """Change a person, and tell the trail; one change at a time, so that each tells all of those before it."""
-        register.settled(self.store, self.find(user).user)
+        self.find(user)
 
         def check_and_tell(changed: Person) -> None:
             told = register.told()
@@ -278,7 +278,9 @@ class People:
                 raise PersonRefused(f"{user} is the last administrator. Make somebody else one first.")
             _tell(what, changed, by.signer)
 
-        self.store.change(user, check_and_tell, **fields)
+        with self.store.alone():
+            register.settle(self.store, user)
+            self.store.change(user, check_and_tell, **fields)
 
 
 def _tell(what: str, person: Person, signer: Signer | None) -> None:

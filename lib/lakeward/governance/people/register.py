@@ -95,10 +95,18 @@ def differences(person: Person, known: Mapping[str, Any]) -> dict[str, tuple[Any
 def settled(store: PeopleStore, user: str) -> Person | None:
     """Return a person, None if there is none; a change that was cut short is ended as the trail tells."""
     person = store.person(user)
-    if person is None or not differences(person, known := now(user)):
+    if person is None or not differences(person, now(user)):
         return person
-    store.settle(user, lambda coming: not differences(coming, known))
+    with store.alone():
+        settle(store, user)
     return store.person(user)
+
+
+def settle(store: PeopleStore, user: str) -> None:
+    """End a change of a person that was cut short, by who is alone: others are not in the middle of one."""
+    person, known = store.person(user), now(user)
+    if person and differences(person, known):
+        store.settle(user, lambda coming: not differences(coming, known))
 
 
 def environment() -> str:

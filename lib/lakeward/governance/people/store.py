@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from lakeward.governance.people.errors import PersonRefused, StoreDamaged
 from lakeward.governance.people.roles import Role
 from lakeward.governance.trail.notes import Signer
+from lakeward.workspace.locks import exclusive
 from lakeward.workspace.sqlite import Database
 from lakeward.workspace.sqlite import insert as _insert
 
@@ -74,7 +76,20 @@ class PeopleStore:
     """The governance store of a lakehouse: one SQLite file, for its owner alone."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._database = Database(folder / "people.sqlite", _SCHEMA)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else change people meanwhile; what is kept for `settle` would be another's.
+
+        Raises
+        ------
+        Busy
+            If another does so for a minute; the message names the process.
+        """
+        with exclusive(self._folder / "people.lock"):
+            yield
 
     def person(self, user: str) -> Person | None:
         """Return a person, None if there is none of that identity."""
@@ -116,7 +131,7 @@ class PeopleStore:
     def change(self, user: str, tell: Callable[[Person], object], **fields: Any) -> None:
         """Change a person, who is told of before others see the change; nothing is changed if that fails.
 
-        What they are to be is kept before that, for `settle`.
+        What they are to be is kept before that, for `settle`; whoever changes is `alone`.
         """
         columns = _columns(fields)
         with self._database.changed() as change:
@@ -131,7 +146,7 @@ class PeopleStore:
             change.execute("DELETE FROM underway WHERE user = ?", (user,))
 
     def settle(self, user: str, is_told: Callable[[Person], bool]) -> None:
-        """End a change of a person that was cut short: it is made if it was told of, and else forgotten."""
+        """End a change that was cut short, by who is `alone`: it is made if it was told of, and else forgotten."""
         with self._database.changed() as change:
             if (row := _row(change, "underway", user)) and is_told(_person(row)):
                 kept = {name: value for name, value in dict(row).items() if name not in _COUNTS}

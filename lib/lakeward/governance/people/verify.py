@@ -47,14 +47,15 @@ def verify(people: People) -> Verification:
 
 def repair(people: People) -> None:
     """Write into the store what the trail tells of people, where it differs and is no secret; nobody gains by that."""
-    for person in people.store.people():
-        known = register.now(person.user)
-        now = register.settled(people.store, person.user) or person
-        wrong = register.differences(now, known).keys() & _COLUMNS.keys()
-        if known and wrong:
-            event = Event(type="governance.user.put_right", object=person.user, details={"fields": sorted(wrong)})
-            columns = {name: _COLUMNS[name](known[name]) for name in wrong}
-            people.store.change(person.user, _telling(event), **columns)
+    with people.store.alone():
+        for user in [person.user for person in people.store.people()]:
+            register.settle(people.store, user)
+            known = register.now(user)
+            wrong = register.differences(people.find(user), known).keys() & _COLUMNS.keys()
+            if known and wrong:
+                event = Event(type="governance.user.put_right", object=user, details={"fields": sorted(wrong)})
+                columns = {name: _COLUMNS[name](known[name]) for name in wrong}
+                people.store.change(user, _telling(event), **columns)
 
 
 def _telling(event: Event) -> Callable[[Person], None]:
