@@ -51,6 +51,7 @@ def test_a_model_is_approved_promoted_and_moved_by_nobody_else(home: Path, tmp_p
     ran = execute(NOTEBOOKS / "02_approvals.ipynb", tmp_path / "ran.ipynb", {}).read_text()
     assert "high risk: 3 approvers in 14 days" in ran
     assert "needs evidence that is not attached" in ran
+    assert "does not say subgroup; add that" in ran
     assert "nobody decides on their own work" in ran
     assert "The request is in_review, so that this is not possible: promote" in ran
     assert "cat -> approved" in ran

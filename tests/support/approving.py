@@ -1,16 +1,19 @@
 """People who decide on models, and versions of models to decide on, for tests of approvals and of the registry."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
+from fpdf import FPDF
 from mlflow import MlflowClient
 
 from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.evidence import Kind
-from lakeward.governance.approvals.policy import Risk
+from lakeward.governance.approvals.policy import DEFAULT, Risk
 from lakeward.governance.approvals.requests import Login, Request
 from lakeward.governance.approvals.versions import AUTHOR, client_here
 from lakeward.governance.people import sealing
@@ -147,7 +150,17 @@ def in_review(approvals: Approvals, models: Models, tmp_path: Path) -> Callable[
 
 
 def evidence(where: Path, kind: Kind, told: str = "all is well") -> Path:
-    """Write a file to attach."""
-    file = where / f"{kind}.json"
-    file.write_text(f'{{"{kind}": "{told}"}}')
+    """Write a file to attach, of the form that the policy asks for; the same that is told gives the same bytes."""
+    form = DEFAULT.forms[kind]
+    file = where / f"{kind}.{form.type}"
+    file.write_bytes(_pdf(told) if form.type == "pdf" else json.dumps([dict.fromkeys(form.names, told)]).encode())
     return file
+
+
+@cache
+def _pdf(told: str) -> bytes:
+    page = FPDF()
+    page.add_page()
+    page.set_font("helvetica")
+    page.cell(text=told)
+    return bytes(page.output())

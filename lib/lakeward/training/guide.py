@@ -22,6 +22,8 @@ from lakeward.workspace.tracking import folder, tracking_uri
 if TYPE_CHECKING:
     import pandas as pd
 
+    Answers = pd.Series[bool]
+
 _CAST = {
     "dan": ("Dan Data", [Role.DATA_SCIENTIST, Role.QUALITY_MANAGER]),
     "eve": ("Eve Engineer", [Role.ML_ENGINEER]),
@@ -66,6 +68,7 @@ def train(seed: int) -> tuple[str, Mapping[Kind, Path]]:
     import mlflow
     from sklearn.datasets import load_breast_cancer
     from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import train_test_split
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -77,46 +80,60 @@ def train(seed: int) -> tuple[str, Mapping[Kind, Path]]:
     mlflow.create_experiment("approvals", str(folder() / "artifacts"))
     mlflow.set_experiment("approvals")
     with mlflow.start_run() as run:
+        run_id = run.info.run_id
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(rows[0], rows[2])
-        told = _told(model, rows[1], rows[3])
         mlflow.log_params({"model": "logistic regression", "seed": seed, "rows": len(rows[0])})
-        mlflow.log_metrics(told[Kind.METRICS])
+        mlflow.log_metric("auc", float(roc_auc_score(rows[3], model.predict_proba(rows[1])[:, 1])))
         frame = rows[0].assign(malignant=rows[2])
         dataset = mlflow.data.from_pandas(frame, targets="malignant", name="breast masses")  # type: ignore[attr-defined]
         mlflow.log_input(dataset, context="training")
         # Named, for to find them out MLflow would start another Python.
         logged = mlflow.sklearn.log_model(model, name="masses", pip_requirements=["scikit-learn"])
-    lineage = {"data": dataset.name, "digest": dataset.digest, "run": run.info.run_id, "rows": len(rows[0])}
-    return str(logged.model_id), _written({**told, Kind.DATA_LINEAGE: lineage})
+    lineage = {"data": dataset.name, "digest": dataset.digest, "rows": len(rows[0]), "use": "training", "run": run_id}
+    return str(logged.model_id), _written({**_told(model, rows[1], rows[3]), Kind.DATA_LINEAGE: lineage})
 
 
-def _told(model: Any, x: "pd.DataFrame", malignant: "pd.Series[bool]") -> dict[Kind, Any]:
-    """Measure a model on rows that it has not seen."""
-    from sklearn.metrics import recall_score, roc_auc_score
-
-    found = model.predict(x)
+def _told(model: Any, x: "pd.DataFrame", malignant: "Answers") -> dict[Kind, Any]:
+    """Measure a model on rows that it has not seen; what is a text becomes a PDF."""
+    right = model.predict(x) == malignant
     small = x["mean radius"] < x["mean radius"].median()
     groups = {"small masses": small, "large masses": ~small}
     weights = dict(zip(x.columns, model[-1].coef_[0], strict=True))
     strongest = sorted(weights, key=lambda name: -abs(weights[name]))[:5]
     return {
-        Kind.METRICS: {
-            "auc": float(roc_auc_score(malignant, model.predict_proba(x)[:, 1])),
-            "sensitivity": float(recall_score(malignant, found)),
-            "specificity": float(recall_score(~malignant, ~found)),
-        },
-        Kind.BIAS_BY_SUBGROUP: {
-            name: {"rows": int(of.sum()), "sensitivity": float(recall_score(malignant[of], found[of.to_numpy()]))}
-            for name, of in groups.items()
-        },
-        Kind.EXPLANATION: {name: float(weights[name]) for name in strongest},
-        Kind.CLINICAL_VALIDATION: {"note": "A guide's model: no clinic has validated it, and none must use it."},
+        Kind.METRICS: [_share("sensitivity", right[malignant]), _share("specificity", right[~malignant])],
+        Kind.BIAS_BY_SUBGROUP: [
+            {"subgroup": name, **_share("sensitivity", right[malignant & of])} for name, of in groups.items()
+        ],
+        Kind.EXPLANATION: "What weighs most:\n" + "\n".join(f"{name}: {weights[name]:+.2f}" for name in strongest),
+        Kind.CLINICAL_VALIDATION: "A guide's model: no clinic has validated it, and none must use it.",
     }
+
+
+def _share(metric: str, right: "Answers") -> dict[str, Any]:
+    """Tell how many answers were right, with the 95 % interval of Wilson (1927)."""
+    from scipy.stats import binomtest  # type: ignore[import-untyped]
+
+    found = binomtest(int(right.sum()), len(right))
+    interval = [round(float(end), 3) for end in found.proportion_ci(method="wilson")]
+    return {"metric": metric, "n": len(right), "value": round(float(found.statistic), 3), "interval": interval}
 
 
 def _written(told: Mapping[Kind, Any]) -> dict[Kind, Path]:
     where = Path(mkdtemp(prefix="lakeward-"))
-    files = {kind: where / f"{kind}.json" for kind in told}
-    for kind, file in files.items():
-        file.write_text(json.dumps(told[kind], indent=2), encoding="utf-8")
-    return files
+    return {kind: _file(where / kind, what) for kind, what in told.items()}
+
+
+def _file(path: Path, what: Any) -> Path:
+    from fpdf import FPDF
+
+    if not isinstance(what, str):
+        file = path.with_suffix(".json")
+        file.write_text(json.dumps(what, indent=2), encoding="utf-8")
+        return file
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.set_font("helvetica")
+    pdf.multi_cell(0, text=what)
+    pdf.output(str(path.with_suffix(".pdf")))
+    return path.with_suffix(".pdf")

@@ -149,9 +149,8 @@ def test_people_who_approve_at_once_are_all_counted(approvals: Approvals, in_rev
 def test_evidence_is_asked_for_at_submission(approvals: Approvals, models: Models, tmp_path: Path) -> None:
     version = models.add()
     approvals.draft(login("dan"), NAME, version, Risk.LOW)
-    (tmp_path / "metrics.json").write_text('{"auc": 0.97}')
     (tmp_path / "empty").touch()
-    approvals.attach(login("dan"), NAME, version, Kind.METRICS, tmp_path / "metrics.json")
+    approvals.attach(login("dan"), NAME, version, Kind.METRICS, evidence(tmp_path, Kind.METRICS))
     with pytest.raises(RequestRefused, match="data_lineage"):
         approvals.submit(login("dan"), NAME, version)
     with pytest.raises(RequestRefused, match="is empty"):
@@ -161,6 +160,33 @@ def test_evidence_is_asked_for_at_submission(approvals: Approvals, models: Model
     assert len(list(approvals.evidence.folder.iterdir())) == 1
     with pytest.raises(NotAllowed):
         approvals.attach(Login("root", PASSWORD), NAME, version, Kind.METRICS, tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "fault"),
+    [
+        (Kind.BIAS_BY_SUBGROUP, b"there is none", "must say subgroup, metric, n, value, interval"),
+        (Kind.BIAS_BY_SUBGROUP, b"[]", "no JSON of objects"),
+        (Kind.BIAS_BY_SUBGROUP, b'{"Miller, Ann": 0.9}', "object 1 of 1 does not say subgroup, metric, n, value"),
+        (Kind.METRICS, b'[{"metric":"auc","n":9,"value":0,"interval":[0,1]},{"metric":"auc","n":9,"value":1}]',
+         "object 2 of 2 does not say interval; add that"),
+        (Kind.METRICS, b"[" * 100_000, "no JSON"),
+        (Kind.CLINICAL_VALIDATION, b"It works.", "no whole PDF"),
+        (Kind.CLINICAL_VALIDATION, b"%PDF-1.7\nIt works.\nstartxref\n9\n%%EOF\n", "no whole PDF"),
+        (Kind.EXPLANATION, b"%PDF-1.7\n", "no whole PDF"),
+    ],
+)  # fmt: skip
+def test_evidence_that_is_not_of_its_form_is_not_attached(
+    approvals: Approvals, models: Models, tmp_path: Path, kind: Kind, told: bytes, fault: str
+) -> None:
+    version = models.add()
+    approvals.draft(login("dan"), NAME, version, Risk.HIGH)
+    (tmp_path / "file").write_bytes(told)
+    with pytest.raises(RequestRefused, match=fault) as refused:
+        approvals.attach(login("dan"), NAME, version, kind, tmp_path / "file")
+    assert "Miller" not in str(refused.value)
+    assert list(approvals.evidence.folder.iterdir()) == []
+    assert approvals.attach(login("dan"), NAME, version, kind, evidence(tmp_path, kind)).evidence[0].kind == kind
 
 
 def test_a_full_disk_leaves_nothing_of_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,8 +223,8 @@ def test_new_evidence_voids_approvals_which_are_asked_for_anew(
 ) -> None:
     request = in_review(Risk.MEDIUM)
     approvals.approve(login("bob"), NAME, request.version)
-    (tmp_path / "more").write_text("a second hospital")
-    approvals.attach(login("ann"), NAME, request.version, Kind.CLINICAL_VALIDATION, tmp_path / "more")
+    more = evidence(tmp_path, Kind.CLINICAL_VALIDATION, "a second hospital")
+    approvals.attach(login("ann"), NAME, request.version, Kind.CLINICAL_VALIDATION, more)
     (event,) = recorded("governance.approval.approvals_voided")
     assert event.details["approvers"] == ["bob"]
     assert approvals.approve(login("cat"), NAME, request.version).state == "in_review"

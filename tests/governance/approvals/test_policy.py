@@ -12,7 +12,8 @@ from approving import NAME, Models, login
 from lakeward.governance.approvals import witness
 from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.errors import PolicyRefused
-from lakeward.governance.approvals.policy import DEFAULT, Policy, Risk, load
+from lakeward.governance.approvals.machine import State
+from lakeward.governance.approvals.policy import DEFAULT, FORMER, Policy, Risk, load
 from lakeward.governance.approvals.requests import Request
 from lakeward.governance.people.errors import MoreMustSign, NotAllowed
 from lakeward.workspace.events import Event, record
@@ -38,6 +39,9 @@ def test_the_file_is_what_is_in_force_with_no_file() -> None:
         ("low.among", ["clinical_reviewer", "quality_manager"], "more roles"),
         ("low.approvers", 4, "higher risk"),
         ("emergency.signatures", 1, "emergency.signatures"),
+        ("forms.vibes", {"type": "pdf"}, "forms.vibes"),
+        ("forms.metrics", {"type": "docx"}, "forms.metrics.type"),
+        ("forms.metrics", {"type": "json"}, "type json has names"),
     ],
 )
 def test_what_is_wrong_is_told_by_its_field(tmp_path: Path, path: str, value: object, told: str) -> None:
@@ -129,3 +133,24 @@ def test_a_request_under_a_policy_that_nobody_signed_is_not_decided(
     approvals.store.add(forged)
     with pytest.raises(PolicyRefused, match="2 people have signed"):
         approvals.approve(login("bob"), NAME, request.version)
+
+
+def test_what_was_drafted_before_there_were_forms_goes_on_and_nothing_new_is_drafted_so(
+    approvals: Approvals, models: Models, in_review: Callable[..., Request], tmp_path: Path
+) -> None:
+    assert FORMER.sha256.startswith("93e08f45"), "so it was then"
+    request = in_review(Risk.LOW)
+    approvals.withdraw(login("dan"), NAME, request.version, "Only its files are wanted")
+    old = replace(request, id="old", policy=FORMER, state=State.DRAFT, due=None, evidence=())
+    details: Any = witness.told(old)
+    record(Event(type=witness.DRAFTED, object=request.object, actor="dan", details=details))
+    approvals.store.add(old)
+    (tmp_path / "file").write_text("all is well")
+    for kind in FORMER.low.evidence:
+        approvals.attach(login("dan"), NAME, request.version, kind, tmp_path / "file")
+    approvals.submit(login("dan"), NAME, request.version)
+    approvals.review(login("ann"), NAME, request.version)
+    assert approvals.approve(login("bob"), NAME, request.version).state == "approved"
+    approvals.store.add_policy(FORMER, "mallory", 0)
+    with pytest.raises(PolicyRefused, match="2 people have signed"):
+        approvals.draft(login("dan"), NAME, models.add(), Risk.LOW)

@@ -123,11 +123,17 @@ class Approvals:
             return self._add(self._new(person.user, model, version, risk))
 
     def attach(self, who: Login | Person, model: str, version: str, kind: Kind, file: Path) -> Request:
-        """Attach evidence; approvals that were given without it are void then."""
+        """Attach evidence; approvals that were given without it are void then.
+
+        Raises
+        ------
+        RequestRefused
+            If the file is not of the form that the request's policy asks for of this kind.
+        """
         person = self.entered(who, Action.ATTACH_EVIDENCE)
         with self.alone():
             request, state = self._step(model, version, Act.ATTACH)
-            sha256, size = self.evidence.add(file)
+            sha256, size = self.evidence.add(file, request.policy.forms.get(kind))
             if any((it.kind, it.sha256) == (kind, sha256) for it in request.evidence):
                 return request
             self._void_approvals(request, person.user)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lakeward.governance.approvals.errors import EvidenceBroken, RequestRefused
+from lakeward.governance.approvals.forms import Form
 from lakeward.workspace.events import sync_folder
 
 _BLOCK = 1 << 20
@@ -40,13 +41,18 @@ class EvidenceStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, file: Path) -> tuple[str, int]:
+    def add(self, file: Path, form: Form | None = None) -> tuple[str, int]:
         """Keep a copy of a file, and return its SHA-256 and its size once the disk has it.
+
+        Parameters
+        ----------
+        form : Form, optional
+            What it must be.
 
         Raises
         ------
         RequestRefused
-            If the file can't be read, or is empty.
+            If the file can't be read, is empty, or is not of the form.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         digest = hashlib.sha256()
@@ -62,6 +68,8 @@ class EvidenceStore:
                     size = out.tell()
                 if size == 0:
                     raise RequestRefused(f"The evidence {file} is empty.")
+                if form and (fault := form.fault(copy)):
+                    raise RequestRefused(f"The evidence is not of the form that the policy asks for: {fault}.")
                 copy.chmod(0o400)
                 copy.replace(self.path(digest.hexdigest()))
                 sync_folder(self.folder)

@@ -7,10 +7,20 @@ from typing import Annotated, Any
 
 import rfc8785
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from lakeward.governance.approvals.errors import PolicyRefused
 from lakeward.governance.approvals.evidence import Kind
+from lakeward.governance.approvals.forms import Form
 from lakeward.governance.people.roles import MATRIX, Action, Role
 from lakeward.governance.people.signatures import Signed
 
@@ -72,12 +82,19 @@ class Emergency(_Strict):
 
 
 class Policy(_Strict):
-    """A policy; a higher risk asks for no less than a lower one."""
+    """A policy; a higher risk asks for no less than a lower one.
+
+    Attributes
+    ----------
+    forms : dict of Kind to Form
+        What a file must be to be attached as evidence of a kind; of one that is not named, it may be any file.
+    """
 
     high: Rule
     medium: Rule
     low: Rule
     emergency: Emergency
+    forms: dict[Kind, Form] = {}
 
     @model_validator(mode="after")
     def _higher_asks_no_less(self) -> "Policy":
@@ -85,6 +102,11 @@ class Policy(_Strict):
             if more.approvers < less.approvers or not set(more.evidence) >= set(less.evidence):
                 raise ValueError("a higher risk must ask for no fewer approvers and no less evidence than a lower one")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_it_was_signed(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out forms that are not there, so that policies from before there were any keep their hash."""
+        return {name: value for name, value in told(self).items() if name != "forms" or value}
 
     @property
     def sha256(self) -> str:
@@ -103,6 +125,7 @@ def signed(policy: str, after: int | None) -> Signed:
 
 _SOME = (Kind.METRICS, Kind.DATA_LINEAGE)
 _MORE = (*_SOME, Kind.BIAS_BY_SUBGROUP, Kind.EXPLANATION)
+_PDF = Form(type="pdf")
 DEFAULT = Policy(
     high=Rule(
         approvers=3, among=(Role.CLINICAL_REVIEWER,), review_days=14, evidence=(*_MORE, Kind.CLINICAL_VALIDATION)
@@ -110,8 +133,18 @@ DEFAULT = Policy(
     medium=Rule(approvers=2, review_days=7, evidence=_MORE),
     low=Rule(approvers=1, review_days=3, evidence=_SOME),
     emergency=Emergency(signatures=2, review_days=3),
+    forms={
+        Kind.METRICS: Form(type="json", names=("metric", "n", "value", "interval")),
+        Kind.DATA_LINEAGE: Form(type="json", names=("data", "digest", "rows", "use")),
+        Kind.BIAS_BY_SUBGROUP: Form(type="json", names=("subgroup", "metric", "n", "value", "interval")),
+        Kind.EXPLANATION: _PDF,
+        Kind.CLINICAL_VALIDATION: _PDF,
+    },
 )
 """In force until another is put in force; the same as ``jobs/approval_policy.yml``."""
+
+FORMER = DEFAULT.model_copy(update={"forms": {}})
+"""What was in force so before there were forms: what was drafted then goes on under it."""
 
 
 def load(file: Path) -> Policy:

@@ -9,7 +9,7 @@ from math import inf
 from lakeward.governance.approvals import witness
 from lakeward.governance.approvals.errors import PolicyRefused
 from lakeward.governance.approvals.machine import Act, State
-from lakeward.governance.approvals.policy import DEFAULT, Policy, signed
+from lakeward.governance.approvals.policy import DEFAULT, FORMER, Policy, signed
 from lakeward.governance.approvals.requests import Request
 from lakeward.governance.approvals.store import Done
 from lakeward.governance.people.people import People
@@ -82,7 +82,9 @@ def confirm(people: People, policy: Policy, drafted: float = inf) -> None:
     PolicyRefused
         If it is another, or too few have signed it.
     """
-    if policy.sha256 != in_force(people, drafted)[0]:
+    right, put_by = in_force(people, drafted)
+    former = put_by is None and drafted < inf and policy == FORMER
+    if policy.sha256 != right and not former:
         raise PolicyRefused(
             f"The policy {policy.sha256[:12]} is not the one that the audit trail tells of and {TOGETHER} people have "
             "signed. Put the right one in force: lakeward models policy --file, or restore the store from a backup."
