@@ -148,6 +148,15 @@ def test_what_is_no_review_is_none_of_an_emergency(world: World, what: str) -> N
     assert world.proof("emergencies_reviewed").result is Result.MET
 
 
+def test_an_emergency_that_waits_for_its_review_is_told_with_its_end(world: World) -> None:
+    for number, hours in enumerate((30, 20)):
+        details = {"request": f"r-{number}", "due": (NOW + timedelta(hours=hours)).timestamp()}
+        world.tell("governance.approval.emergency", MODEL, details=details)
+    proof = world.proof("emergencies_reviewed")
+    assert proof.result is Result.MET
+    assert proof.detail.endswith(f"0 not reviewed in time; 2 wait, due {NOW + timedelta(hours=20):%Y-%m-%d %H:%M} UTC")
+
+
 @pytest.mark.parametrize(
     ("type_", "outcome", "decision"),
     [

@@ -167,7 +167,8 @@ def _time(event: Told) -> str:
 
 
 def _deed(event: Told) -> str:
-    return str(event["type"]).rpartition(".")[2].replace("_", " ")
+    done = str(event["type"]).rpartition(".")[2].replace("_", " ")
+    return done if event["outcome"] == "success" else f"{done}: {event['outcome']}"
 
 
 def _detail(event: Told, *names: str) -> str:

@@ -82,8 +82,12 @@ def emergencies_reviewed(stores: Stores) -> Seen:
         return nothing("Nothing was approved or promoted in the period.")
     reviews = _done(stores.ever(REVIEWED_AFTER))
     late = [it["sequence"] for it in found if _overdue(it, reviews, stores.now)]
-    return seen(not late, f"{many(len(found), 'emergency', 'emergencies')}, {len(late)} not reviewed in time",
-                emergencies=_numbers(found), late=late)  # fmt: skip
+    reviewed = {_request(it) for it in reviews}
+    waits = [it for it in found if it["sequence"] not in late and _request(it) not in reviewed]
+    detail = f"{many(len(found), 'emergency', 'emergencies')}, {len(late)} not reviewed in time"
+    if waits:
+        detail += f"; {many(len(waits), 'waits', 'wait')}, due {min(map(_due, waits)):%Y-%m-%d %H:%M} UTC"
+    return seen(not late, detail, emergencies=_numbers(found), late=late, waits=_numbers(waits))
 
 
 @check("No name of a model version was changed around the approvals, in the model registry itself.")
@@ -126,9 +130,13 @@ def _approvers(event: Told) -> set[str]:
 
 
 def _overdue(emergency: Told, reviews: list[Told], now: datetime) -> bool:
-    due = min(now, datetime.fromtimestamp(emergency["details"].get("due", 0), UTC))
+    due = min(now, _due(emergency))
     done = [datetime.fromisoformat(it["recorded"]) for it in reviews if _request(it) == _request(emergency)]
     return due < now and not any(at <= due for at in done)
+
+
+def _due(emergency: Told) -> datetime:
+    return datetime.fromtimestamp(emergency["details"].get("due", 0), UTC)
 
 
 def _numbers(events: list[Told]) -> list[int]:
