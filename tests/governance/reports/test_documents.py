@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from lakeward.governance.approvals.approvals import Approvals
 from lakeward.governance.approvals.facts import Facts, facts_of
 from lakeward.governance.approvals.requests import Request
 from lakeward.governance.reports.document import Section, Table, Text, plain
-from lakeward.governance.reports.documents import Kind, Written, answers, questions, template, written
+from lakeward.governance.reports.documents import Kind, Written, answers, made, questions, template, written
 from lakeward.governance.reports.version_facts import FACTS
-from lakeward.workspace.errors import ConfigurationError
+from lakeward.workspace.errors import ConfigurationError, EventNotRecorded
+from lakeward.workspace.events import acting_as
+from recorded import recorded, without_event
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -50,14 +53,14 @@ def test_the_files_name_facts_that_there_are_and_no_item_twice(kind: Kind) -> No
 @pytest.mark.parametrize("kind", Kind)
 def test_no_item_is_blank(facts: Facts, kind: Kind) -> None:
     for given in ({}, _all(kind)):
-        done = written(kind, facts, given, NOW)
+        done = written(kind, facts, given, NOW, "dan")
         shown = {it.title: it for it in done.document.sections if it.level == 1}
         assert set(shown) == {item.title for item in template(kind).items}
         assert all(section.blocks for section in shown.values())
 
 
 def test_what_is_known_is_filled_in(facts: Facts) -> None:
-    done = written(Kind.MODEL_CARD, facts, {"limitations": "Not for children.\n\nNot for adults."}, NOW)
+    done = written(Kind.MODEL_CARD, facts, {"limitations": "Not for children.\n\nNot for adults."}, NOW, "dan")
     told = json.dumps(plain(done.document))
     assert facts.digest in told
     assert "auc" in told
@@ -71,7 +74,7 @@ def test_what_is_known_is_filled_in(facts: Facts) -> None:
 
 
 def test_what_is_missing_is_listed_with_who_gives_it(facts: Facts) -> None:
-    done = written(Kind.PCCP, facts, {}, NOW)
+    done = written(Kind.PCCP, facts, {}, NOW, "dan")
     who = {gap.item.id: gap.item.who for gap in done.missing}
     assert who["impact_risks"] == "the risk manager"
     assert {"modifications", "intended_purpose"} <= set(who)
@@ -84,9 +87,9 @@ def test_what_is_missing_is_listed_with_who_gives_it(facts: Facts) -> None:
 @pytest.mark.parametrize("fault", ["is gone", "was changed"])
 def test_evidence_that_is_not_as_it_was_attached_is_missing(facts: Facts, fault: str) -> None:
     given = _all(Kind.MODEL_CARD)
-    before = {gap.item.id for gap in written(Kind.MODEL_CARD, facts, given, NOW).missing}
+    before = {gap.item.id for gap in written(Kind.MODEL_CARD, facts, given, NOW, "dan").missing}
     broken = replace(facts, evidence=tuple(replace(it, fault=fault) for it in facts.evidence))
-    assert {gap.item.id for gap in written(Kind.MODEL_CARD, broken, given, NOW).missing} - before == {
+    assert {gap.item.id for gap in written(Kind.MODEL_CARD, broken, given, NOW, "dan").missing} - before == {
         "bias",
         "evidence",
     }
@@ -140,3 +143,18 @@ def test_a_command_ends_with_one_until_nothing_is_missing(
         ["Nothing is known of datasets."],  # none was logged with the run
     )
     assert run("pccp", NAME, "99", "--output", file)[0] == 2
+
+
+def test_who_has_written_it_stands_on_it_and_in_the_trail(facts: Facts, tmp_path: Path) -> None:
+    file = tmp_path / "card.json"
+    with acting_as("dan"):
+        made(Kind.MODEL_CARD, facts, {}, file)
+    (event,) = recorded("governance.report.written")
+    assert (event.actor, event.object) == ("dan", f"model/{NAME}/{facts.version}")
+    assert event.details["sha256"] == sha256(file.read_bytes()).hexdigest()
+    assert event.details["artefact"] == facts.digest
+    assert json.loads(file.read_text())["about"]["Made"] == f"{event.at:%Y-%m-%d %H:%M:%S} UTC, by dan"
+    file.unlink()
+    with pytest.raises(EventNotRecorded):
+        without_event("governance.report.written", lambda: made(Kind.MODEL_CARD, facts, {}, file))
+    assert list(tmp_path.glob("*card*")) == []

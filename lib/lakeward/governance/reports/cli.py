@@ -135,7 +135,7 @@ def pccp(
 def _write(kind: str, name: str, version: str, output: Path, answers: Path | None, draft: bool, json: bool) -> None:
     from lakeward.governance.approvals.facts import facts_of
     from lakeward.governance.reports import documents
-    from lakeward.governance.reports.writing import format_of, write
+    from lakeward.governance.reports.writing import format_of
 
     format_of(output)
     which = documents.Kind(kind)
@@ -143,8 +143,7 @@ def _write(kind: str, name: str, version: str, output: Path, answers: Path | Non
         answers.write_text(documents.questions(which), encoding="utf-8")
         typer.echo(f"{answers} is made, with the questions: fill it in, and give the command again.", err=True)
     given = documents.answers(answers) if answers else {}
-    done = documents.written(which, facts_of(name, version), given, datetime.now(UTC))
-    write(done.document, output)
+    done = documents.made(which, facts_of(name, version), given, output)
     missing = [{"item": gap.item.title, "what": gap.what, "who": gap.item.who} for gap in done.missing]
     told = [f"missing: {gap['item']}: {gap['what']} From: {gap['who']}." for gap in missing]
     print_either({"output": str(output), "missing": missing}, json, "\n".join([f"{output} is written.", *told]))

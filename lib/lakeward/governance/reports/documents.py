@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +14,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from lakeward.governance.approvals.facts import Facts
 from lakeward.governance.reports.document import Block, Document, Section, Table, Text
 from lakeward.governance.reports.version_facts import FACTS
+from lakeward.governance.reports.writing import write
 from lakeward.workspace.errors import ConfigurationError
+from lakeward.workspace.events import Event, record
 
 MISSING = "missing"
+WRITTEN = "governance.report.written"
 
 
 class Kind(StrEnum):
@@ -112,7 +116,7 @@ def answers(file: Path) -> dict[str, str]:
     return {name: text.strip() for name, text in told.items() if text and text.strip()}
 
 
-def written(kind: Kind, facts: Facts, given: Mapping[str, str], now: datetime) -> Written:
+def written(kind: Kind, facts: Facts, given: Mapping[str, str], now: datetime, by: str) -> Written:
     """Write a document about a version.
 
     Parameters
@@ -121,6 +125,8 @@ def written(kind: Kind, facts: Facts, given: Mapping[str, str], now: datetime) -
         Answers by the ids of the items.
     now : datetime
         When it is written.
+    by : str
+        Who writes it, as the event tells that it was written.
     """
     asked = template(kind)
     missing = [gap for item in asked.items for gap in _gaps(item, facts, given) if not item.optional]
@@ -137,7 +143,8 @@ def written(kind: Kind, facts: Facts, given: Mapping[str, str], now: datetime) -
         about={
             "Model": f"{facts.model}, version {facts.version}",
             "Artefact (SHA-256)": facts.digest,
-            "Made": f"{now:%Y-%m-%d %H:%M:%S} UTC",
+            "Made": f"{now:%Y-%m-%d %H:%M:%S} UTC, by {by}",
+            "Signature": "If there is one, it is beside this file, with .sig after its name.",
             "Follows": asked.source,
         },
         figures={"given": str(count - lacking), MISSING: str(lacking)},
@@ -145,6 +152,28 @@ def written(kind: Kind, facts: Facts, given: Mapping[str, str], now: datetime) -
         facts=_told(kind, facts, given, missing),
     )
     return Written(document, missing)
+
+
+def made(kind: Kind, facts: Facts, given: Mapping[str, str], output: Path) -> Written:
+    """Write a document into a file, once the trail has by whom, about which artefact, and the file's hash.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file's name asks for no known format, or it can't be written.
+    """
+    event = Event(type=WRITTEN, object=f"model/{facts.model}/{facts.version}")
+    done = written(kind, facts, given, event.at, event.actor)
+    aside = output.with_name(f".{output.name}")
+    try:
+        write(done.document, aside)
+        told = {"document": kind.value, "artefact": facts.digest, "complete": not done.missing}
+        digest = sha256(aside.read_bytes()).hexdigest()
+        record(event.model_copy(update={"details": {**told, "sha256": digest}}))
+        aside.replace(output)
+    finally:
+        aside.unlink(missing_ok=True)
+    return done
 
 
 def _gaps(item: Item, facts: Facts, given: Mapping[str, str]) -> Iterator[Gap]:
