@@ -343,7 +343,7 @@ def _told(registry: "Registry", request: "Request", champions: dict[str, str]) -
 
 def _say(request: "Request", json: bool) -> None:
     registry = _registry()
-    told = _told(registry, request, registry.champions())
+    told = _told(registry, request, registry.placed(request.model))
     due = f", to be decided by {told['due']:%Y-%m-%d %H:%M} UTC" if told["due"] else ""
     lacks = f"; it lacks {told['lacks']}" if told["lacks"] else ""
     what = ", the champion" if told["champion"] else ""

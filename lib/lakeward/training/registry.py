@@ -6,7 +6,8 @@ Whoever is killed in between does the same again. An alias that was moved in MLf
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, NoReturn
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from lakeward.governance.approvals import quorum, versions, witness
 from lakeward.governance.approvals.approvals import SYSTEM, Approvals
@@ -19,6 +20,9 @@ from lakeward.governance.people.roles import Action
 from lakeward.governance.people.store import Person
 from lakeward.workspace.errors import EventNotRecorded, LakewardError
 from lakeward.workspace.events import Event, record
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 ALIAS = "champion"
 """What the version in use is called in MLflow."""
@@ -39,7 +43,11 @@ class Registry:
     def __init__(self, approvals: Approvals | None = None) -> None:
         self.approvals = approvals or Approvals()
         self._store = self.approvals.store
-        self._client = versions.client_here()
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        """MLflow, which takes seconds to import: not every act asks it."""
+        return versions.client_here()
 
     def register(self, who: Login | Person, model: str, logged: str) -> str:
         """Register a model that was logged, with its author's identity, and return the version's number.
@@ -151,6 +159,11 @@ class Registry:
             found.update({it.name: str(it.aliases[ALIAS]) for it in models if ALIAS in it.aliases})
             if not (page := models.token):
                 return found
+
+    def placed(self, model: str) -> dict[str, str]:
+        """Return as `champions` does where the registry itself has put a model's alias last; MLflow is not asked."""
+        last = self._last(model)
+        return {model: last.version} if last and last.version else {}
 
     def drift(self) -> list[Finding]:
         """Find aliases that were moved in MLflow itself, and champions that are no more what was approved.

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from lakeward.workspace.settings import settings
 
+# MLflow would tell its makers what is done with it, and asks for this when it is imported.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
 
 def tracking_uri() -> str:
     """Return MLflow's tracking address; the lakehouse's own is a SQLite file, whose folder is made if need be."""
