@@ -229,8 +229,9 @@ def list_models(json: Json = False) -> None:
     """
     registry = _registry()
     latest = {(it.model, it.version): it for it in registry.approvals.store.requests()}
-    champions = registry.champions()
-    print_rows([_told(registry, it, champions) for it in latest.values()], json)
+    champions = registry.champions() if latest else {}
+    rows = [_told(registry, it, champions) for it in latest.values()]
+    print_rows(rows, json) if rows or json else typer.echo("Nothing was asked for yet. Begin: lakeward models draft")
 
 
 @app.command()
@@ -280,7 +281,8 @@ def history(model: Model, json: Json = False) -> None:
     from lakeward.governance.approvals.witness import events
 
     found = events(model)
-    print_rows(found if json else [_line(event) for event in found], json)
+    rows = found if json else [_line(event) for event in found]
+    print_rows(rows, json) if rows or json else typer.echo(f"The audit trail tells nothing of a model {model}.")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from lakeward.governance.approvals.approvals import SYSTEM, Approvals
 from lakeward.governance.approvals.errors import NotNow, RequestRefused
 from lakeward.governance.approvals.machine import Act, State
 from lakeward.governance.approvals.policy import Risk
-from lakeward.governance.approvals.requests import Login, Request
+from lakeward.governance.approvals.requests import Login, Request, check_reason
 from lakeward.governance.approvals.store import Move
 from lakeward.governance.people.roles import Action
 from lakeward.governance.people.store import Person
@@ -77,7 +77,10 @@ class Registry:
             place, run_id, tags = source.artifact_location, source.source_run_id, {versions.AUTHOR: person.user}
             made = self._client.create_model_version(model, place, run_id, tags=tags, model_id=logged)
         except MlflowException as error:
-            raise RequestRefused(f"MLflow does not register {logged} as {model}: {error.error_code}.") from None
+            raise RequestRefused(
+                f"MLflow does not register {logged} as {model}: {error.error_code}. It takes the id of a logged model, "
+                "m-..., which MLflow's page of its run shows."
+            ) from None
         return str(made.version)
 
     # --- moving the alias --------------------------------------------------------------------------------------------
@@ -122,8 +125,9 @@ class Registry:
         Raises
         ------
         RequestRefused
-            If there is none that may be used.
+            If there is none that may be used, or no reason.
         """
+        check_reason(reason)
         user = self.approvals.entered(who, Action.PROMOTE_MODEL).user
         with self.approvals.alone():
             last = self._last(model)
@@ -137,6 +141,7 @@ class Registry:
 
     def retire(self, who: Login | Person, model: str, version: str, reason: str) -> Request:
         """Take a version out of use for good; if it is the champion, there is none then."""
+        check_reason(reason)
         user = self.approvals.entered(who, Action.PROMOTE_MODEL).user
         with self.approvals.alone():
             last = self._last(model)

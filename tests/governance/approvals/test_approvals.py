@@ -373,6 +373,14 @@ def test_one_who_rejects_is_enough_and_a_new_request_can_follow(approvals: Appro
     assert approvals.withdraw(login("dan"), NAME, request.version, "Trained anew").state == "withdrawn"
 
 
+def test_who_ends_a_request_says_why(approvals: Approvals, in_review: InReview) -> None:
+    request = in_review(Risk.LOW)
+    for end, user in ((approvals.reject, "ann"), (approvals.withdraw, "dan")):
+        with pytest.raises(RequestRefused, match="takes a reason"):
+            end(login(user), NAME, request.version, " ")
+    assert _state(approvals, request) is State.IN_REVIEW
+
+
 def test_what_is_not_there_can_not_be_asked_for(approvals: Approvals, models: Models) -> None:
     for model, version in ((NAME, "7"), ("other", "1"), (NAME, "x")):
         with pytest.raises(RequestRefused, match="has no version"):
@@ -401,7 +409,7 @@ def test_an_emergency_takes_two_and_a_reason_and_is_reviewed_after_the_fact(
 ) -> None:
     version = models.add()
     two = [login("eve"), login("ann")]
-    with pytest.raises(RequestRefused, match="has a reason"):
+    with pytest.raises(RequestRefused, match="takes a reason"):
         approvals.emergency(two, NAME, version, Risk.LOW, " ")
     with pytest.raises(RequestRefused, match="2 people"):
         approvals.emergency([two[0], two[0]], NAME, version, Risk.LOW, "Outage")

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import pty
 import sqlite3
 import subprocess
 import sys
@@ -71,6 +73,24 @@ def test_people_are_added_listed_and_get_other_roles(home: Path, run: Run) -> No
     code, told = run("people", "roles", "ann", "--by", "root", said=("not the password",))
     assert (code, told["error"]) == (7, "NotLetIn")
     assert {event.actor for event in recorded("governance.user.roles_changed")} == {"root"}
+
+
+@pytest.mark.parametrize(("again", "code"), [(PASSWORD, 0), ("correct horse bettary", 2)])
+def test_a_new_password_is_typed_twice_by_who_does_not_see_it(home: Path, again: str, code: int) -> None:
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "lakeward", "people", "add", "root", "--name", "Rita Root"]
+    to = {"stdin": terminal, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **to, start_new_session=True) as adding:  # type: ignore[call-overload]
+        for asked, typed in (("First password of root: ", PASSWORD), ("The same again: ", again)):
+            prompt = b""
+            while not prompt.endswith(asked.encode()):
+                prompt += adding.stderr.read(1) or pytest.fail(prompt.decode())
+            os.write(keyboard, f"{typed}\n".encode())
+        said = adding.stderr.read().decode()
+    for end in (keyboard, terminal):
+        os.close(end)
+    assert adding.returncode == code, said
+    assert People().none_yet() is bool(code)
 
 
 def test_passwords_are_hashed_as_strongly_as_they_should(home: Path) -> None:

@@ -12,7 +12,7 @@ from lakeward.governance.approvals.errors import NotNow, RequestRefused, Voided
 from lakeward.governance.approvals.evidence import Attached, EvidenceStore, Kind
 from lakeward.governance.approvals.machine import OPEN, Act, State, after
 from lakeward.governance.approvals.policy import Policy, Risk, signed
-from lakeward.governance.approvals.requests import DAY_S, Login, Request
+from lakeward.governance.approvals.requests import DAY_S, Login, Request, check_reason
 from lakeward.governance.approvals.store import Done, Store
 from lakeward.governance.approvals.versions import Version
 from lakeward.governance.people.errors import MoreMustSign, NotAllowed
@@ -163,6 +163,7 @@ class Approvals:
 
     def withdraw(self, who: Login | Person, model: str, version: str, reason: str) -> Request:
         """Withdraw a request."""
+        check_reason(reason)
         person = self.entered(who, Action.SUBMIT_MODEL)
         with self.alone():
             request, state = self._step(model, version, Act.WITHDRAW)
@@ -207,6 +208,7 @@ class Approvals:
 
     def reject(self, login: Login, model: str, version: str, reason: str) -> Request:
         """Sign that a version must not be used; one who says so is enough."""
+        check_reason(reason)
         with self.alone():
             request, state = self._step(model, version, Act.REJECT)
             self._may(login.user, request, Act.REJECT, self._unchanged(request).authors)
@@ -230,8 +232,7 @@ class Approvals:
         RequestRefused
             If they are fewer than the policy asks for, or there is no reason.
         """
-        if not reason.strip():
-            raise RequestRefused("An emergency has a reason. Give it: --reason.")
+        check_reason(reason)
         users = [login.user for login in logins]
         with self.alone():
             known = self._open(model, version)

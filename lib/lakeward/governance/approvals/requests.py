@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import rfc8785
 
+from lakeward.governance.approvals.errors import RequestRefused
 from lakeward.governance.approvals.evidence import Attached
 from lakeward.governance.approvals.machine import State
 from lakeward.governance.approvals.policy import Policy, Risk, Rule
@@ -104,6 +105,18 @@ class Request:
     def overdue(self, now: int) -> bool:
         """Whether it should have been decided by now, and was not."""
         return self.waits and self.due is not None and now > self.due
+
+
+def check_reason(reason: str) -> None:
+    """Make sure that there is a reason: an auditor asks for it years later.
+
+    Raises
+    ------
+    RequestRefused
+        If there is none.
+    """
+    if not reason.strip():
+        raise RequestRefused("This takes a reason. Give it: --reason.")
 
 
 def _plain(name: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import typer
 
-from lakeward.governance.people.errors import MoreMustSign, NotLetIn
+from lakeward.governance.people.errors import MoreMustSign, NotLetIn, PersonRefused
 from lakeward.governance.people.people import People
 from lakeward.governance.people.roles import MATRIX, TOGETHER, Action
 from lakeward.governance.people.signatures import Meaning, Signature, Signed, quorum, sign
@@ -101,6 +101,20 @@ def ask(what: str) -> str:
 
         return getpass(what)
     return sys.stdin.readline().rstrip("\n")
+
+
+def ask_new(what: str) -> str:
+    """Ask for a secret that is new: a person, who does not see what they type, twice.
+
+    Raises
+    ------
+    PersonRefused
+        If it was not the same twice: nobody could use it.
+    """
+    given = ask(what)
+    if sys.stdin.isatty() and ask("The same again: ") != given:
+        raise PersonRefused("It was not the same twice. Nothing was changed: give the command again.")
+    return given
 
 
 def named(by: str | None) -> str:

@@ -39,12 +39,14 @@ def add(
 
     Example: lakeward people add ann --name "Dr. Ann Lee" --role clinical_reviewer --by root
     """
-    from lakeward.governance.people.asking import ask, enter_by_password
+    from lakeward.governance.people.asking import ask_new, enter_by_password
 
     people = _people()
     admin = None if people.none_yet() else enter_by_password(people, by)
-    added = people.add(admin, user, name, role or [], ask(f"First password of {user}: "))
-    print_either(_told(added), json, f"{added.user} is here, as {', '.join(sorted(added.roles)) or 'nothing yet'}.")
+    added = people.add(admin, user, name, role or [], ask_new(f"First password of {user}: "))
+    then = f" They change that password first: lakeward people password {user}" if added.must_change else ""
+    said = f"{added.user} is here, as {', '.join(sorted(added.roles)) or 'nothing yet'}.{then}"
+    print_either(_told(added), json, said)
 
 
 @app.command("list")
@@ -53,7 +55,9 @@ def list_people(json: Json = False) -> None:
 
     Example: lakeward people list
     """
-    print_rows([_told(person) for person in _people().store.people()], json)
+    found = [_told(person) for person in _people().store.people()]
+    nobody = "Nobody was added here yet. Begin with an administrator: lakeward people add"
+    print_rows(found, json) if found or json else typer.echo(nobody)
 
 
 @app.command()
@@ -62,12 +66,12 @@ def password(user: User, json: Json = False) -> None:
 
     Example: lakeward people password ann
     """
-    from lakeward.governance.people.asking import ask, ask_code
+    from lakeward.governance.people.asking import ask, ask_code, ask_new
 
     people = _people()
     old = ask("Password: ")
     code = ask_code(people, user)
-    people.change_password(user, old, ask("New password: "), code)
+    people.change_password(user, old, ask_new("New password: "), code)
     print_either({"user": user, "changed": True}, json, "The password is changed.")
 
 
@@ -92,10 +96,10 @@ def reset(user: User, by: By = None, json: Json = False) -> None:
 
     Example: lakeward people reset ann --by root
     """
-    from lakeward.governance.people.asking import ask, enter_by_password
+    from lakeward.governance.people.asking import ask_new, enter_by_password
 
     people = _people()
-    people.reset(enter_by_password(people, by), user, ask(f"First password of {user}: "))
+    people.reset(enter_by_password(people, by), user, ask_new(f"First password of {user}: "))
     print_either(_told(people.find(user)), json, f"{user} has a new first password.")
 
 

@@ -52,7 +52,8 @@ def signatures(record: Record, json: Json = False) -> None:
     kind, _, id_ = record.partition("/")
     found = [_told(it) for it in signatures_of(People(), kind, id_)]
     shown = ("signer", "name", "meaning", "time", "roles", "sha256")
-    print_rows(found if json else [{name: it[name] for name in shown} for it in found], json)
+    rows = found if json else [{name: it[name] for name in shown} for it in found]
+    print_rows(rows, json) if rows or json else typer.echo(f"Nobody has signed {record}.")
 
 
 def check_signature(
@@ -90,9 +91,12 @@ def keys(
 
     Example: lakeward people keys ann > ann.vkey
     """
+    from lakeward.governance.people.errors import PersonRefused
     from lakeward.governance.people.register import told
 
     found = list(dict.fromkeys(state.facts["key"] for state in told().get(user, [])))
+    if not found:
+        raise PersonRefused(f"The audit trail tells of no person {user}. lakeward people list tells who there is.")
     print_either(found, json, "\n".join(found))
 
 
