@@ -1,9 +1,12 @@
 """What MLflow knows about a version of a model, and the digest of its artefact; nothing is changed there."""
 
+import gc
 import hashlib
 import logging
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,11 +79,30 @@ def check_name(model: str) -> None:
 
 def client_here() -> "MlflowClient":
     """Return a client of the lakehouse's MLflow."""
-    from mlflow import MlflowClient
+    with _unswept():
+        from mlflow import MlflowClient
 
-    # Else it tells on the way how it makes its store.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri(), registry_uri=tracking_uri())
+        # Else it tells on the way how it makes its store.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+        return MlflowClient(tracking_uri(), registry_uri=tracking_uri())
+
+
+@contextmanager
+def _unswept() -> Iterator[None]:
+    """Collect no garbage while MLflow is imported, and never look through what that has made.
+
+    It makes a million objects that stay; to look through all of them again and again, and at the process's end, took
+    half of the time of a command.
+    """
+    if "mlflow" in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def registered(client: "MlflowClient", model: str, version: str) -> "ModelVersion":
