@@ -96,6 +96,8 @@ def attach(
 ) -> None:
     """Attach evidence; approvals that were given without it are void then.
 
+    Of what form a file must be, a PDF or JSON that says certain things, the policy tells: lakeward models policy.
+
     Example: lakeward models attach nodules 7 metrics metrics.json --by dan
     """
     from lakeward.governance.people.asking import enter

@@ -173,6 +173,7 @@ def test_evidence_is_asked_for_at_submission(approvals: Approvals, models: Model
         (Kind.METRICS, b"[" * 100_000, "no JSON"),
         (Kind.CLINICAL_VALIDATION, b"It works.", "no whole PDF"),
         (Kind.CLINICAL_VALIDATION, b"%PDF-1.7\nIt works.\nstartxref\n9\n%%EOF\n", "no whole PDF"),
+        (Kind.CLINICAL_VALIDATION, b"%PDF-1.7\n1 0 obj It works.\nstartxref\n9\n%%EOF\n", "no whole PDF"),
         (Kind.EXPLANATION, b"%PDF-1.7\n", "no whole PDF"),
     ],
 )  # fmt: skip

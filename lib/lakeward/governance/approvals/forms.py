@@ -56,11 +56,12 @@ class Form(BaseModel):
 
 
 def _is_pdf(file: Path) -> bool:
-    """Whether a file begins, and ends with the place of its cross-references, as a PDF does (ISO 32000-2, 7.5)."""
+    """Whether a file begins as a PDF does, and its end leads to its cross-references and root (ISO 32000-2, 7.5)."""
     with file.open("rb") as opened:
         begins = re.match(rb"%PDF-[12]\.\d", opened.read(8))
         size = opened.seek(0, os.SEEK_END)
         opened.seek(max(size - _NEAR, 0))
         ends = [*_END.finditer(opened.read())]
         opened.seek(min(int(ends[-1][1]), size) if ends else size)
-        return bool(begins and _TABLE.match(opened.read(64)))
+        rest = opened.read()
+        return bool(begins and _TABLE.match(rest) and b"/Root" in rest)
