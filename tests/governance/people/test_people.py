@@ -13,6 +13,7 @@ import pytest
 
 from cut_short import killed
 from issuer import ACCOUNT
+from lakeward.governance.people import sealing
 from lakeward.governance.people.entrance import LOCKED_S, MOST_FAILURES, PASSWORD_DAYS
 from lakeward.governance.people.errors import NotAllowed, NotLetIn, PersonRefused, StoreDamaged
 from lakeward.governance.people.people import People
@@ -268,7 +269,7 @@ from lakeward.governance.people import sealing
 from lakeward.governance.people.people import People
 from lakeward.governance.trail.sink import write
 from lakeward.workspace.events import use_sink
-sealing._TIME, sealing._MEMORY_KIB, sealing._LANES = 1, 64, 1
+sealing._TIME, sealing._MEMORY_KIB, sealing._LANES = map(int, sys.argv[3:])
 def tell(event):
     if event.type != "governance.user.reset":
         return write(event)
@@ -287,7 +288,8 @@ people.reset(people.let_in("root", sys.argv[2]), "ann", "a second first password
 def test_of_two_who_change_a_person_at_once_one_is_killed_and_both_changes_are_made(people: People, join: Join) -> None:
     join("ann")
     max_ = join("max", Role.ADMINISTRATOR)
-    program = [sys.executable, "-c", RESET, str(people.now()), PASSWORD]
+    cost = [str(it) for it in (sealing._TIME, sealing._MEMORY_KIB, sealing._LANES)]
+    program = [sys.executable, "-c", RESET, str(people.now()), PASSWORD, *cost]
     with (
         subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed,
         ThreadPoolExecutor(1) as beside,
