@@ -60,7 +60,7 @@ _EXPLANATIONS = {
     Reason.NOT_ACCESSIBLE: "The file can't be opened or read; check its permissions and that it is still there.",
     Reason.NOT_DICOM: "Not a DICOM file: no data set could be found in it.",
     Reason.MEDIA_DIRECTORY: "A DICOMDIR: an index of other files, with names in it; ingest the files it lists.",
-    Reason.TOO_LARGE: "Larger than the limit on an object's size; raise max_bytes if it is genuine.",
+    Reason.TOO_LARGE: "Larger than one object may be, as it is or once decoded; the limits are in objects.reading.",
     Reason.TOO_DEEP: "Sequences nested deeper than the limit; no genuine object does this.",
     Reason.TOO_MANY_ELEMENTS: "More data elements than the limit; raise max_elements if it is genuine.",
     Reason.INFLATE_LIMIT: "The deflated data set inflates beyond the limit on an object's size.",

@@ -11,7 +11,14 @@ import pydicom
 import pytest
 from pydicom.dataset import FileDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from lakeward.imaging.objects.reading import Limits, read_object
 from lakeward.imaging.pixels.decoding import frames, has_pixels
@@ -158,6 +165,26 @@ def test_a_declared_bomb_is_refused_before_it_is_decoded() -> None:
 def test_many_small_frames_are_bounded_too() -> None:
     assert reason_for(real("rtdose.dcm"), Limits(max_pixel_bytes=5999)) == Reason.TOO_LARGE
     assert len(list(frames(real("rtdose.dcm"), Limits(max_pixel_bytes=6000)))) == 15
+
+
+def test_only_what_unfolds_beyond_reason_is_refused() -> None:
+    """Blank frames of JPEG-LS, and JPEG of one flat color, the densest that its usual tables allow."""
+    blank, flat = np.zeros((1024, 1024), np.uint8), np.full((1024, 1024, 3), 200, np.uint8)
+    for codestream, photometric, frames_, refused in (
+        (imagecodecs.jpegls_encode(blank), "MONOCHROME2", 256, False),
+        (imagecodecs.jpegls_encode(blank), "MONOCHROME2", 257, True),
+        (imagecodecs.jpeg8_encode(flat, subsampling="420"), "YBR_FULL_422", 2000, False),
+    ):
+        ds = real("SC_rgb_jpeg_gdcm.dcm")
+        ds.Rows = ds.Columns = 1024
+        ds.NumberOfFrames, ds.PhotometricInterpretation = frames_, photometric
+        ds.SamplesPerPixel = 1 if photometric == "MONOCHROME2" else 3
+        ds.file_meta.TransferSyntaxUID = JPEGLSLossless if ds.SamplesPerPixel == 1 else JPEGBaseline8Bit
+        ds.PixelData = encapsulate([codestream] * frames_)
+        if refused:
+            assert reason_for(ds) == Reason.TOO_LARGE
+        else:
+            assert next(frames(ds)).shape[0] == 1024
 
 
 @pytest.mark.parametrize(

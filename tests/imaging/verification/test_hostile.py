@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from struct import pack
 
+import cv2
 import imagecodecs
 import numpy as np
 import pytest
@@ -69,11 +70,38 @@ def image(rows: int, columns: int, bits: int, frames: int = 1) -> Dataset:
     return ds
 
 
-def compressed(side: int) -> bytes:
-    """A small file of a large image with nothing in it."""
-    ds = image(side, side, 8)
-    ds.PixelData = encapsulate([imagecodecs.jpegls_encode(np.zeros((side, side), np.uint8))])
-    return encoded(ds, uid.JPEGLSLossless)
+def in_frames(codestream: bytes, side: int, frames: int, syntax: uid.UID) -> bytes:
+    """A small file of large images, all the same."""
+    ds = image(side, side, 8, frames)
+    ds.PixelData = encapsulate([codestream] * frames)
+    return encoded(ds, syntax)
+
+
+def empty(side: int) -> np.ndarray:
+    return np.zeros((side, side), np.uint8)
+
+
+def scans(count: int) -> bytes:
+    """A progressive JPEG image that goes over all its pixels so many times again, for 95 bytes each."""
+    stream = cv2.imencode(".jpg", empty(8_000), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    start = stream.rindex(b"\xff\xda")
+    return in_frames(stream[:-2] + stream[start:-2] * count + stream[-2:], 8_000, 1, uid.JPEGExtended12Bit)
+
+
+def cut_up(code_block: int, precinct: int) -> bytes:
+    """A JPEG 2000 image that asks for memory by the sides of its parts, as exponents (ISO/IEC 15444-1 A.6.1)."""
+    stream = imagecodecs.jpeg2k_encode(empty(4_000), codecformat="J2K", reversible=True, resolutions=2)
+    start = stream.index(b"\xff\x52")
+    old = stream[start + 4 : start + 14]
+    parts = bytes([1, *old[1:6], code_block, code_block, *old[8:], precinct, precinct])
+    style = stream[start : start + 2] + pack(">H", len(parts) + 2) + parts
+    return in_frames(stream[:start] + style + stream[start + 14 :], 4_000, 1, uid.JPEG2000Lossless)
+
+
+def tiny_frames(count: int) -> bytes:
+    ds = image(2, 2, 8, count)
+    ds.PixelData = bytes(4 * count)
+    return encoded(ds)
 
 
 def claimed(rows: int, columns: int, frames: int) -> bytes:
@@ -115,9 +143,21 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "many UIDs": lambda: HEAD + element(0x00480207, b"UC", 10_000_000, b"1.2.3.4\\" * 1_250_000),
     "many codes": many_codes,
     "references in a circle": referring_to_itself,
-    "large image": lambda: compressed(8_000),
+    "large image": lambda: in_frames(imagecodecs.jpegls_encode(empty(8_000)), 8_000, 1, uid.JPEGLSLossless),
+    "cine of nothing": lambda: in_frames(imagecodecs.jpegls_encode(empty(8_000)), 8_000, 200, uid.JPEGLSLossless),
+    "cine of less": lambda: in_frames(imagecodecs.jpeg2k_encode(empty(800)), 800, 20_000, uid.JPEG2000Lossless),
+    "two million frames": lambda: tiny_frames(2_000_000),
+    "a hundred scans": lambda: scans(100),
+    "a million code-blocks": lambda: cut_up(0, 0xFF),
+    "four million precincts": lambda: cut_up(4, 0x11),
     "claims to be large": lambda: claimed(65_535, 65_535, 1),
     "claims two billion frames": lambda: claimed(8, 8, 2_147_483_647),
+}
+
+
+TOO_LARGE = {
+    *("cine of nothing", "cine of less", "two million frames", "a hundred scans"),
+    *("a million code-blocks", "four million precincts", "claims to be large"),
 }
 
 
@@ -144,3 +184,4 @@ def test_no_hostile_file_is_a_defect(outcomes: dict[str, tuple[str, float, float
     assert [name for name, (outcome, *_) in outcomes.items() if outcome in ("unforeseen", "timeout")] == []
     refused = {name for name, (outcome, *_) in outcomes.items() if outcome != "cleaned"}
     assert refused >= {"deflate", "giant length", "sequences in sequences", "endless sequence", "endless fragments"}
+    assert {name for name, (outcome, *_) in outcomes.items() if outcome == "too_large"} == TOO_LARGE

@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 
 from lakeward.imaging.objects.reading import Limits
-from lakeward.imaging.pixels import decoding, encoding
+from lakeward.imaging.pixels import bounds, encoding
 from lakeward.imaging.reasons import Quarantined, Reason
 
 _FIRST_GROUP, _LAST_GROUP = 0x6000, 0x601E
@@ -56,6 +56,6 @@ def clear_embedded(ds: Dataset) -> None:
 def _encode_again(ds: FileDataset) -> None:
     """Decode what was compressed without loss, and encode it again without the bits beside the image."""
     syntax = ds.file_meta.TransferSyntaxUID
-    decoding.check(ds, Limits())
+    bounds.check(ds, Limits())
     encoding.decompress(ds)
     encoding.compress(ds, encoding.of_family(syntax))

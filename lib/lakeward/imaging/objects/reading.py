@@ -61,15 +61,21 @@ class Limits:
     max_elements : int
         Data elements, items and fragments together.
     max_frame_bytes, max_pixel_bytes : int
-        Size of one frame, and of all, once decoded.
+        Size of one frame, and of all, once decoded. Decoding takes up to seven times a frame's size at a time.
+    small_pixel_bytes, max_ratio : int
+        Size of all frames once decoded that any image may have, a few seconds' work; a larger one, frames under 64 KiB
+        counted as 64 KiB, is at most so many times as large as it is stored. 200 is a little more than what JPEG with
+        its usual tables (ISO/IEC 10918-1 K.3) makes of one flat color; only blank images exceed it.
     """
 
     max_bytes: int = 1024 * _MIB
     max_inflated_bytes: int = 256 * _MIB
     max_depth: int = 24
     max_elements: int = 200_000
-    max_frame_bytes: int = 128 * _MIB
+    max_frame_bytes: int = 96 * _MIB
     max_pixel_bytes: int = 16 * 1024 * _MIB
+    small_pixel_bytes: int = 256 * _MIB
+    max_ratio: int = 200
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,19 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset
-from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
-from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.processing import apply_color_lut, convert_color_space
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
-from lakeward.imaging.objects.completeness import PIXEL_KEYWORDS, number_of_frames
+from lakeward.imaging.objects.completeness import PIXEL_KEYWORDS
 from lakeward.imaging.objects.reading import Limits, contained
-from lakeward.imaging.pixels import markers
-from lakeward.imaging.reasons import Quarantined, Reason
+from lakeward.imaging.pixels.bounds import check
+from lakeward.imaging.reasons import Reason
 
 Frame = npt.NDArray[np.generic]
+
+_AT_ONCE = 1 << 22
+"""Samples of a frame that are converted at once."""
 
 DECODER_DEPENDENCIES = dict.fromkeys(JPEGTransferSyntaxes, ("imagecodecs",))
 """Asked for by pydicom of a module with a decoder."""
@@ -42,7 +44,7 @@ def frames(ds: FileDataset, limits: Limits | None = None) -> Iterator[Frame]:
     ds : pydicom.dataset.FileDataset
         From `read_object`.
     limits : Limits, optional
-        `max_frame_bytes` and `max_pixel_bytes` are held before anything is allocated.
+        What decoding would take is held against them before anything is allocated.
 
     Yields
     ------
@@ -60,23 +62,8 @@ def frames(ds: FileDataset, limits: Limits | None = None) -> Iterator[Frame]:
         decoded = _in_place(ds, expected) if _lies_as_it_is(ds) else _decoded(ds)
     for _ in range(expected):
         with contained(Reason.UNDECODABLE_PIXELS):
-            frame = _as_rgb(next(decoded), ds)
+            frame = _as_rgb(*next(decoded), ds)
         yield frame.astype(frame.dtype.newbyteorder("="), copy=False)
-
-
-def check(ds: FileDataset, limits: Limits) -> int:
-    """Hold what decoding would allocate against the limits, and return the number of frames.
-
-    Raises
-    ------
-    Quarantined
-        UNDECODABLE_PIXELS, or TOO_LARGE.
-    """
-    with contained(Reason.UNDECODABLE_PIXELS):
-        expected = _check_size(ds, limits)
-        if ds.file_meta.TransferSyntaxUID.is_encapsulated:
-            _check_codestreams(ds, expected)
-    return expected
 
 
 def _lies_as_it_is(ds: FileDataset) -> bool:
@@ -85,17 +72,20 @@ def _lies_as_it_is(ds: FileDataset) -> bool:
     return native and "PixelData" in ds and ds.SamplesPerPixel == 1 and ds.BitsAllocated in (8, 16)
 
 
-def _in_place(ds: FileDataset, count: int) -> Iterator[Frame]:
+def _in_place(ds: FileDataset, count: int) -> Iterator[tuple[Frame, str]]:
     kind = f"<{'i' if ds.PixelRepresentation else 'u'}{ds.BitsAllocated // 8}"
     rows, columns = ds.Rows, ds.Columns
-    return iter(np.frombuffer(ds.PixelData, kind, count * rows * columns).reshape(count, rows, columns))
+    stored = np.frombuffer(ds.PixelData, kind, count * rows * columns).reshape(count, rows, columns)
+    return ((frame, ds.PhotometricInterpretation) for frame in stored)
 
 
-def _decoded(ds: FileDataset) -> Iterator[Frame]:
+def _decoded(ds: FileDataset) -> Iterator[tuple[Frame, str]]:
     """Start the decoder that is best for the syntax; several that take turns might not agree to the last bit."""
     syntax = ds.file_meta.TransferSyntaxUID
-    frames = get_decoder(syntax).iter_array(ds, decoding_plugin=decoder_plugin(syntax), allow_excess_frames=False)
-    return (frame for frame, _ in frames)
+    decoded = get_decoder(syntax).iter_array(
+        ds, decoding_plugin=decoder_plugin(syntax), allow_excess_frames=False, as_rgb=False
+    )
+    return ((frame, str(properties["photometric_interpretation"])) for frame, properties in decoded)
 
 
 def decoder_plugin(syntax: str) -> str:
@@ -103,38 +93,19 @@ def decoder_plugin(syntax: str) -> str:
     return next((name for syntaxes, name in _DECODERS if syntax in syntaxes), "")
 
 
-def _check_size(ds: FileDataset, limits: Limits) -> int:
-    count = number_of_frames(ds)
-    frame_bytes = ds.Rows * ds.Columns * ds.get("SamplesPerPixel", 1) * -(-_bits_allocated(ds) // 8)
-    if frame_bytes > limits.max_frame_bytes or count * frame_bytes > limits.max_pixel_bytes:
-        raise Quarantined(Reason.TOO_LARGE, "pixel data once decoded")
-    return count
-
-
-def _bits_allocated(ds: FileDataset) -> int:
-    bits = next((bits for keyword, bits in PIXEL_KEYWORDS.items() if bits and keyword in ds), None)
-    return bits or int(ds.BitsAllocated)
-
-
-def _as_rgb(frame: Frame, ds: FileDataset) -> Frame:
+def _as_rgb(frame: Frame, photometric: str, ds: FileDataset) -> Frame:
+    """Convert colors in pieces and by tables: in one go pydicom needs twenty times the frame's memory."""
+    if photometric in ("YBR_FULL", "YBR_FULL_422"):
+        for rows in np.array_split(frame, -(-frame.size // _AT_ONCE)):
+            rows[:] = convert_color_space(rows, "YBR_FULL", "RGB")
     if ds.PhotometricInterpretation != "PALETTE COLOR":
         return frame
-    rgb: Frame = apply_color_lut(frame, ds)[..., :3]
+    if frame.itemsize > 2:  # PS3.3 C.7.6.3.1.2 has indices of 8 or 16 bits
+        raise ValueError
+    lowest = min(0, int(frame.min()))
+    table = apply_color_lut(np.arange(lowest, int(frame.max()) + 1), ds)[..., :3]
+    rgb: Frame = table[frame.astype(np.int32) - lowest if lowest else frame]
     return rgb
-
-
-def _check_codestreams(ds: FileDataset, count: int) -> None:
-    """Hold each frame's own size against the data set's: decoders allocate what the codestream asks for."""
-    syntax = ds.file_meta.TransferSyntaxUID
-    if syntax in JPEG2000TransferSyntaxes:
-        size = markers.jpeg_2000_size
-    elif syntax in JPEGTransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
-        size = markers.jpeg_size
-    else:
-        return
-    for codestream in generate_frames(ds.PixelData, number_of_frames=count):
-        if size(codestream) != (ds.Rows, ds.Columns, ds.SamplesPerPixel):
-            raise Quarantined(Reason.UNDECODABLE_PIXELS, "a frame's own size is not the one described")
 
 
 def is_available(uid: str) -> bool:

@@ -28,8 +28,9 @@ from pydicom.uid import (
 )
 
 from lakeward.imaging.objects.reading import Limits, contained
+from lakeward.imaging.pixels.bounds import check
 from lakeward.imaging.pixels.codecs import ENCODERS
-from lakeward.imaging.pixels.decoding import Frame, check, decoder_plugin
+from lakeward.imaging.pixels.decoding import Frame, decoder_plugin
 from lakeward.imaging.reasons import Quarantined, Reason
 
 TransferSyntax = Literal["keep", "explicit-little-endian", "jpeg-ls", "htj2k"]

@@ -201,7 +201,9 @@ def _shade(values: Frame, frame: Frame, ds: Dataset) -> Picture:
 def _scaled(shaded: _Shades, black: float, white: float) -> Picture:
     if black == white:
         return np.zeros(shaded.shape, np.uint8)
-    return np.asarray(np.clip((shaded - black) * (255 / (white - black)), 0, 255).round(), np.uint8)
+    scaled = shaded - black
+    scaled *= 255 / (white - black)
+    return np.clip(scaled, 0, 255, out=scaled).round(out=scaled).astype(np.uint8)
 
 
 def _by_voi(values: Frame, ds: Dataset) -> tuple[_Shades, float, float] | None:

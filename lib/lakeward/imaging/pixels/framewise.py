@@ -9,7 +9,7 @@ from pydicom.encaps import encapsulate, generate_frames
 
 from lakeward.imaging.objects.completeness import EXTENDED_OFFSETS, native_length
 from lakeward.imaging.objects.reading import Limits, contained
-from lakeward.imaging.pixels.decoding import check
+from lakeward.imaging.pixels.bounds import check
 from lakeward.imaging.reasons import Reason
 
 _PIXEL_DESCRIPTION = 0x0028

@@ -15,6 +15,8 @@ BOXES = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x0cJXL \r\n\x87\n")
 EOI, EOC = 0xD9, 0xFFD9
 _SOS = 0xDA
 _SOT, _SOD = 0xFF90, 0xFF93
+_COD, _COC = 0xFF52, 0xFF53
+_LARGEST_PRECINCT = 0xFF
 _JPEG_LS_FRAME = 0xF7
 _JPEG_FRAMES = frozenset({*range(0xC0, 0xD0), _JPEG_LS_FRAME}) - {0xC4, 0xC8, 0xCC}
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -27,6 +29,24 @@ class Segment(NamedTuple):
     marker: int
     start: int
     stop: int
+
+
+class CodingStyle(NamedTuple):
+    """How a JPEG 2000 codestream, or a component or tile of it, is cut up (ISO/IEC 15444-1 A.6.1 and A.6.2).
+
+    Attributes
+    ----------
+    layers : int
+        Quality layers; 1 where the segment doesn't say.
+    block_area : int
+        Samples of a code-block.
+    precincts : list of tuple of int
+        For each resolution, how often its sides are halved, and the logarithms of its precincts' width and height.
+    """
+
+    layers: int
+    block_area: int
+    precincts: list[tuple[int, int, int]]
 
 
 def jpeg_segments(data: bytes) -> Iterator[Segment]:
@@ -105,11 +125,35 @@ def jpeg_size(data: bytes) -> tuple[int, int, int] | None:
 
 def jpeg_2000_size(data: bytes) -> tuple[int, int, int] | None:
     """Return rows, columns and samples from the SIZ marker (ISO/IEC 15444-1 A.5.1), also behind a JP2 file's boxes."""
-    at = next((start for kind, start, _ in boxes(data) if kind == b"jp2c"), None) if data.startswith(BOXES[0]) else 0
+    at = _codestream_at(data)
     if at is None or data[at : at + 4] != JPEG_2000:
         return None
     columns, rows, left, top = (number(data, at + offset, 4) for offset in (8, 12, 16, 20))
     return rows - top, columns - left, number(data, at + 40, 2)
+
+
+def jpeg_2000_styles(data: bytes, components: int) -> Iterator[CodingStyle]:
+    """Yield every coding style of a JPEG 2000 codestream of so many components, also behind a JP2 file's boxes."""
+    data = data[_codestream_at(data) or 0 :]
+    for marker, start, stop in jpeg_2000_segments(data):
+        if marker == _COD:
+            yield _style(data, number(data, start + 4, 1), start + 9, stop, layers=number(data, start + 6, 2))
+        elif marker == _COC:
+            at = start + (5 if components < 257 else 6)
+            yield _style(data, number(data, at, 1), at + 1, stop, layers=1)
+
+
+def _style(data: bytes, defines_precincts: int, at: int, stop: int, layers: int) -> CodingStyle:
+    levels, wide, high = (number(data, at + offset, 1) for offset in range(3))
+    if levels > 32 or wide > 8 or high > 8:
+        raise ValueError
+    sides = data[at + 5 : stop] if defines_precincts & 1 else bytes([_LARGEST_PRECINCT]) * (levels + 1)
+    precincts = [(levels - number, side & 15, side >> 4) for number, side in enumerate(sides[: levels + 1])]
+    return CodingStyle(layers, 1 << wide + high + 4, precincts)
+
+
+def _codestream_at(data: bytes) -> int | None:
+    return next((start for kind, start, _ in boxes(data) if kind == b"jp2c"), None) if data.startswith(BOXES[0]) else 0
 
 
 def number(data: bytes, at: int, size: int) -> int:
