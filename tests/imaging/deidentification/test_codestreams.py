@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
-from struct import pack
+from struct import pack, unpack
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ JPEG = ["SC_rgb_jpeg_gdcm.dcm", "SC_rgb_jpeg_dcmtk.dcm", "examples_ybr_color.dcm
 JPEG_LS = ["MR_small_jpeg_ls_lossless.dcm", "JPEGLSNearLossless_16.dcm", "SC_rgb_jls_lossy_line.dcm"]
 JPEG_2000 = ["MR_small_jp2klossless.dcm", "J2K_pixelrep_mismatch.dcm", "693_J2KI.dcm"]
 BOXED = "GDCMJ2K_TextGBR.dcm"
-UNTOUCHED = ["MR_small_RLE.dcm", "SC_rgb_jpeg_gdcm.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small.dcm"]
+RLE = ["MR_small_RLE.dcm", "SC_rgb_rle_2frame.dcm", "SC_rgb_rle_16bit.dcm"]
+UNTOUCHED = [*RLE, "SC_rgb_jpeg_gdcm.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small.dcm"]
 
 
 def read(name: str) -> FileDataset:
@@ -86,6 +88,35 @@ def test_text_goes_from_boxes_around_a_codestream() -> None:
     clear_text(ds)
     assert b"Smith" not in ds.PixelData
     assert all(np.array_equal(one, other) for one, other in zip(pixels(ds), before, strict=True))
+
+
+def rle_with_text(stream: bytes) -> bytes:
+    """Text behind each segment, whose offsets grow, and in offsets of segments that there are none of."""
+    count, *offsets = unpack("<16L", stream[:64])
+    ends = [*offsets[1:count], len(stream)]
+    segments = [stream[start:end] + TEXT for start, end in zip(offsets[:count], ends, strict=True)]
+    starts = accumulate(map(len, segments[:-1]), initial=64)
+    return pack(f"<{1 + count}L", count, *starts).ljust(40, b"\0") + TEXT + b"\0\0" + b"".join(segments)
+
+
+@pytest.mark.parametrize("name", RLE)
+def test_text_goes_from_around_the_runs_of_rle(name: str) -> None:
+    ds = read(name)
+    streams = codestreams(ds)
+    replace(ds, [rle_with_text(stream) for stream in streams])
+    clear_text(ds)
+    assert b"Smith" not in ds.PixelData
+    gone = [rle_with_text(stream).replace(TEXT, bytes(len(TEXT))) for stream in streams]
+    assert codestreams(ds) == gone  # and all else is as it was
+
+
+@pytest.mark.parametrize("name", RLE)
+def test_rle_of_too_few_runs_is_set_aside(name: str) -> None:
+    ds = read(name)
+    replace(ds, [stream[:-8] for stream in codestreams(ds)])
+    with pytest.raises(Quarantined) as error:
+        clear_text(ds)
+    assert error.value.reason == Reason.UNDECODABLE_PIXELS
 
 
 @pytest.mark.parametrize("name", UNTOUCHED)

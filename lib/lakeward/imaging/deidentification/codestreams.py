@@ -1,22 +1,27 @@
 """Text inside compressed pixel data: comments, application data and what trails a codestream, all set to zeros.
 
 Everything keeps its length, so fragments, offset tables and entropy-coded bytes stay as they are. Looked through are
-JPEG (ISO/IEC 10918-1, 14495-1) and JPEG 2000 (ISO/IEC 15444-1, with or without boxes; also HTJ2K) and the boxes around
-JPEG XL. RLE is not: what trails its last segment, or fills its header, stays, unless the image is decoded, which then
-fails. Video (MPEG, HEVC) is left alone.
+JPEG (ISO/IEC 10918-1, 14495-1) and JPEG 2000 (ISO/IEC 15444-1, with or without boxes; also HTJ2K), the boxes around
+JPEG XL, and RLE (PS3.5 Annex G), of which that takes a trial decoding: two milliseconds for a CT image. Video (MPEG,
+HEVC) is left alone.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from contextlib import suppress
+from itertools import accumulate, chain
+from struct import unpack_from
+from typing import cast
 
-from pydicom.dataset import Dataset
+import imagecodecs
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import parse_fragments
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
 from lakeward.imaging.objects.completeness import number_of_frames
-from lakeward.imaging.pixels import markers
+from lakeward.imaging.objects.reading import Limits
+from lakeward.imaging.pixels import bounds, markers
 from lakeward.imaging.reasons import Quarantined, Reason
 
 _STARTS = (markers.JPEG, markers.JPEG_2000, *markers.BOXES)
@@ -33,6 +38,9 @@ _JPEG_2000_NEEDED = frozenset(
     {*range(0xFF50, 0xFF54), *range(0xFF55, 0xFF5A), *range(0xFF5C, 0xFF62), 0xFF63, *range(0xFF72, 0xFF7A), 0xFF90}
 )
 _BOXES_NEEDED = frozenset({b"jP  ", b"JXL ", b"ftyp", b"jp2h", b"jp2c", b"jxlc", b"jxlp", b"jxll", b"jxli"})
+
+# RLE: the length of the header, and what stands where a run of none is.
+_RLE_HEADER, _NO_RUN = 64, 128
 
 Span = tuple[int, int]
 
@@ -57,7 +65,8 @@ def clear_text(ds: Dataset) -> None:
     data = ds.PixelData
     try:
         streams = list(_streams(data))
-        spans = [span for parts in streams for span in _spans(data, parts, must=syntax in _LOOKED_THROUGH)]
+        scanned = (_spans(data, parts, must=syntax in _LOOKED_THROUGH) for parts in streams)
+        spans = list(_rle(ds) if syntax == RLELossless else chain.from_iterable(scanned))
     except (ValueError, IndexError):
         raise Quarantined(Reason.UNDECODABLE_PIXELS, "a codestream that contradicts itself") from None
     if syntax in _LOOKED_THROUGH and len(streams) > number_of_frames(ds):
@@ -71,17 +80,21 @@ def clear_text(ds: Dataset) -> None:
 
 def _streams(data: bytes) -> Iterator[list[Span]]:
     """Yield the fragments of each codestream; one that doesn't begin as a codestream does goes on with the last."""
-    _, offsets = parse_fragments(data)
     stream: list[Span] = []
-    for offset in offsets[1:] if offsets else ():  # the first item is the basic offset table
-        start, length = offset + 8, int.from_bytes(data[offset + 4 : offset + 8], "little")
+    for start, stop in _fragments(data):
         if stream and data.startswith(_STARTS, start):
             yield stream
             stream = []
-        if length:
-            stream.append((start, start + length))
+        if start < stop:
+            stream.append((start, stop))
     if stream:
         yield stream
+
+
+def _fragments(data: bytes) -> Iterator[Span]:
+    _, offsets = parse_fragments(data)
+    for offset in offsets[1:]:  # the first item is the basic offset table
+        yield offset + 8, offset + 8 + int.from_bytes(data[offset + 4 : offset + 8], "little")
 
 
 def _spans(data: bytes, parts: list[Span], must: bool) -> Iterator[Span]:
@@ -127,6 +140,37 @@ def _boxes(data: bytes) -> Iterator[Span]:
             yield from ((start + first, start + last) for first, last in _jpeg_2000(data[start:stop]))
         elif kind not in _BOXES_NEEDED:
             yield start, stop
+
+
+def _rle(ds: Dataset) -> Iterator[Span]:
+    """Yield what decoding RLE does not need: offsets of no segment, and what trails the runs of one."""
+    bounds.check(cast(FileDataset, ds), Limits())
+    samples, segments = ds.Rows * ds.Columns, ds.SamplesPerPixel * -(-ds.BitsAllocated // 8)
+    for start, stop in _fragments(ds.PixelData):
+        if stop - start < _RLE_HEADER:
+            raise ValueError
+        count, *offsets = unpack_from("<16L", ds.PixelData, start)
+        if count != segments or offsets[0] != _RLE_HEADER:
+            raise ValueError
+        yield start + 4 * (1 + count), start + _RLE_HEADER
+        ends = [start + offset for offset in offsets[1:count]] + [stop]
+        for first, last in zip((start + offset for offset in offsets[:count]), ends, strict=True):
+            yield first + _end_of_runs(ds.PixelData[first:last], samples), last
+
+
+def _end_of_runs(segment: bytes, samples: int) -> int:
+    """Return where the run ends that gives the last sample; behind it, encoders put one zero or some runs of none."""
+    with suppress(imagecodecs.PackbitsError):  # this one takes no other bytes, and none too many
+        if len(imagecodecs.packbits_decode(segment, out=samples)) == samples:
+            return len(segment)
+    at = 0
+    while samples > 0:
+        run = segment[at]
+        at += 1 if run == _NO_RUN else 2 if run > _NO_RUN else run + 2
+        samples -= 0 if run == _NO_RUN else 257 - run if run > _NO_RUN else run + 1
+    if samples or at > len(segment):
+        raise ValueError
+    return at
 
 
 _SCANNERS: dict[bytes, Callable[[bytes], Iterator[Span]]] = {

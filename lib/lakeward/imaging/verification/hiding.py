@@ -126,7 +126,10 @@ def behind_the_image(profile: Profile, supply: Supply) -> Iterator[Planted]:
 
 
 def inside_codestreams(profile: Profile, supply: Supply) -> Iterator[Planted]:
-    """Comments in compressed pixel data: JPEG (ISO/IEC 10918-1 B.2.4.5), JPEG-LS, and JPEG 2000 (15444-1 A.9.2)."""
+    """Comments in compressed pixel data, and what no run of RLE needs.
+
+    JPEG (ISO/IEC 10918-1 B.2.4.5), JPEG-LS, JPEG 2000 (ISO/IEC 15444-1 A.9.2), RLE (PS3.5 G.5).
+    """
     for name, at, marker in (
         ("JPEG-lossy.dcm", 2, b"\xff\xfe"),
         ("MR_small_jpeg_ls_lossless.dcm", 2, b"\xff\xfe"),
@@ -140,6 +143,11 @@ def inside_codestreams(profile: Profile, supply: Supply) -> Iterator[Planted]:
         at = stream.index(b"\xff\x52") if at is None else at  # before COD, in the main header
         plot.ds.PixelData = encapsulate([stream[:at] + segment + stream[at:]])
         yield plot.finish(f"comment in {name}", plot.ds.file_meta.TransferSyntaxUID)
+    plot = Plot(profile, supply, "around the runs of RLE", ds=pydicom.dcmread(sample_folder() / "MR_small_RLE.dcm"))
+    stream = next(generate_frames(plot.ds.PixelData, number_of_frames=1))
+    offsets = stream[:12] + plot.word("(7FE0,0010), offsets of RLE").encode().ljust(52, b"\0")
+    plot.ds.PixelData = encapsulate([offsets + stream[64:] + plot.word("(7FE0,0010), behind RLE").encode()])
+    yield plot.finish("around the runs of RLE", uid.RLELossless)
 
 
 def a_report(profile: Profile, supply: Supply) -> Iterator[Planted]:
