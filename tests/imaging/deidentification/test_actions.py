@@ -22,7 +22,7 @@ RESOLVED = {
     "X/Z": "DZXX",
     "X/D": "DDXX",
     "X/Z/D": "DZXX",
-    "X/Z/U*": "UZXX",
+    "X/Z/U*": "UUXX",
 }
 TYPES = [("1", "1C"), ("2", "2C"), ("3",), (None,)]
 

@@ -16,9 +16,6 @@ from lakeward.imaging.pipeline.recipe import Recipe
 from lakeward.imaging.reasons import Quarantined, Reason
 from lakeward.imaging.samples import sample_folder
 
-KNOWN = {"liver_1frame.dcm", "liver_expb_1frame.dcm"}
-"""Under the Basic Profile a segmentation's references go and its series stay listed, which dciodvfy notes."""
-
 
 def tool(name: str) -> str:
     """A program of Debian's dicom3tools or dcmtk: without it a test is skipped, but in CI fails."""
@@ -52,8 +49,7 @@ def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             continue
         new = folder / path.name
         new.write_bytes(content)
-        if request.param != "basic" or path.name not in KNOWN:
-            made.append((path, new))
+        made.append((path, new))
     assert len(made) > 50
     return made
 

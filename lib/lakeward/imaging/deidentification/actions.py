@@ -24,7 +24,7 @@ from lakeward.imaging.reasons import Reason
 
 AttributeType = Literal["1", "1C", "2", "2C", "3"] | None
 
-_PREFERENCE = {"1": list("DUZKCX"), "2": list("ZDUKCX")}
+_PREFERENCE = {"1": list("DUZKCX"), "2": list("UZDKCX")}
 _CLASS_UID = re.compile(r".*SOPClass(UID|esInStudy|esSupported)$")
 _NAMING = frozenset({"PN", "AE", "UR"})
 _OPAQUE = {("OB",), ("UN",)}
@@ -98,6 +98,9 @@ def resolve(action: str, attribute_type: AttributeType) -> Action:
 
     The first alternative is taken unless the IOD would be violated: an attribute of Type 1 or 1C needs a value, one of
     Type 2 or 2C must be there. A plain Z on Type 1 becomes D, which the Standard allows (Z may be a dummy).
+
+    Of X/Z/U*, Type 2 takes U: in functional groups references are of that Type, and emptying them would leave a Common
+    Instance Reference Module (PS3.3 C.12.2) that lists what is referred to no longer, which is not allowed.
     """
     allowed = action.rstrip("*").split("/")
     order = _PREFERENCE.get((attribute_type or "3")[0], allowed)

@@ -18,7 +18,7 @@ from lakeward.imaging.reasons import RELEASABLE, Reason
 from lakeward.workspace.errors import ConfigurationError
 
 Action = Literal["D", "Z", "X", "K", "C", "U"]
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raised whenever the same profile would give other output, so that files are known to be of an earlier kind."""
 
 _TAKEN_CARE_OF = {
