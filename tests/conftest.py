@@ -12,9 +12,16 @@ from lakeward.workspace.settings import settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# A test's JVM lives for seconds: compiling quickly beats compiling well.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-os.environ.setdefault("SPARK_CONF_DIR", str(Path(__file__).parent / "spark"))
+# A test's JVM lives for seconds: compiling quickly beats compiling well. Queries are over a handful of rows: compiling
+# them costs more than running them. (A folder of settings on the class path would keep out the archive of classes.)
+_FOR_SECONDS = (
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+    "-Dspark.sql.codegen.wholeStage=false",
+    "-Dspark.sql.codegen.factoryMode=NO_CODEGEN",
+    "-Dspark.sql.adaptive.enabled=false",
+)
+os.environ.setdefault("SPARK_SUBMIT_OPTS", " ".join(_FOR_SECONDS))
 # Tests start some dozens of Pythons: without this each would compile pandas, pydicom and pyspark again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
