@@ -41,6 +41,8 @@ _EDGE, _STROKE = 5, 9
 """Pixels: how near an edge's two sides are, and what is wider than a stroke of a small letter."""
 _FAINTEST, _FAINTEST_IN_TEXTURE, _FEWEST = 12, 22, 24
 """Gray levels that strokes stand out by, at least, so that a block with so many pixels of them is searched."""
+_PART = 4
+"""Pixels of a straight thing that are looked at as one."""
 _TEXTURE = 12
 """Times the mean around: what speckle itself hardly ever stands out by."""
 _TEXT = 0.3
@@ -106,7 +108,7 @@ def find_text(picture: Picture) -> list[Box]:
         return []
     lines, vague = _at_a_glance(colored, edges)
     strokes = _strokes(soft, lines)
-    for area in vague:
+    for area in _textures(vague, soft, strokes):
         strokes[_inside(area)] = True
     boxes = lines + [box for box in _search(colored, soft, strokes) if not any(_holds(line, box) for line in lines)]
     return [box for box in boxes if not _is_mark(box, boxes, colored)]
@@ -140,13 +142,14 @@ def _search(picture: Picture, soft: Picture, strokes: Strokes) -> list[Box]:
     whole = [_whole(picture, _scale(picture))]
     places = _blocks(whole[0], strokes)
     boxes, vague = _lines(picture, places)
+    vague = _textures(vague, soft, strokes)
     if not vague:
         return boxes
     for other in (soft, picture):  # the detector judges by what is around, too
         if other is picture and places == whole:
             break  # as it was
         inside, vaguer = _lines(other, whole)
-        if not vaguer:
+        if not _textures(vaguer, soft, strokes):
             return [box for box in boxes if not any(_touch(box, area) for area in vague)] + inside
     raise Quarantined(Reason.BURNED_IN_RISK, "its texture can't be told from text")
 
@@ -160,6 +163,17 @@ def _lines(picture: Picture, places: list[Box]) -> tuple[list[Box], list[Box]]:
     return [_grown(area, scale, rows, columns, _GROWTH) for area in areas if area not in vague], vague
 
 
+def _textures(areas: list[Box], picture: Picture, strokes: Strokes) -> list[Box]:
+    """Leave out smooth areas: no strokes of small letters are in them, nor any when the whole is as small as a line."""
+
+    def has_wide_strokes(area: Box) -> bool:
+        scale = _TALLEST_AT_A_GLANCE / _shorter_side(area)
+        small = cv2.resize(picture[_inside(area)], (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return np.count_nonzero(_thin(np.asarray(small, np.uint8)) > _FAINTEST) >= _FEWEST
+
+    return [a for a in areas if np.count_nonzero(strokes[_inside(a)]) >= _FEWEST or has_wide_strokes(a)]
+
+
 def _scale(picture: Picture) -> float:
     shorter: int = min(picture.shape[:2])
     return min(_MOST_ENLARGED, max(1.0, _LEAST_SIDE / shorter))
@@ -167,7 +181,7 @@ def _scale(picture: Picture) -> float:
 
 def _strokes(picture: Picture, lines: list[Box]) -> Strokes:
     """Where something outside of `lines` is thin enough for a letter, and stands out enough from what is around."""
-    contrast = _contrast(picture, _STROKE, cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
+    contrast = _thin(picture)
     for line in lines:
         contrast[_inside(line)] = 0
     rows, columns = contrast.shape
@@ -177,10 +191,27 @@ def _strokes(picture: Picture, lines: list[Box]) -> Strokes:
     return np.asarray(contrast > cv2.resize(least, (columns, rows), interpolation=cv2.INTER_LINEAR), np.bool_)
 
 
-def _contrast(picture: Picture, side: int, *kinds: int) -> Picture:
+def _thin(picture: Picture) -> Picture:
+    """How much strokes, light and dark, stand out."""
+    kinds = (_contrast(picture, _STROKE, kind) for kind in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT))
+    return np.asarray(reduce(cv2.max, map(_without_rules, kinds)), np.uint8)
+
+
+def _contrast(picture: Picture, side: int, kind: int) -> Picture:
     """How much edges, or thin things that are light or dark, stand out in any color."""
-    contrasts = (cv2.morphologyEx(picture, kind, np.ones((side, side), np.uint8)) for kind in kinds)
-    return np.asarray(reduce(cv2.max, cv2.split(reduce(cv2.max, contrasts))), np.uint8)  # numpy takes much longer
+    contrast = cv2.morphologyEx(picture, kind, np.ones((side, side), np.uint8))
+    return np.asarray(reduce(cv2.max, cv2.split(contrast)), np.uint8)  # numpy takes much longer
+
+
+def _without_rules(contrast: Picture) -> Picture:
+    """Leave out what runs straight across or down for longer than a letter: grids, frames, axes."""
+    rows, columns = contrast.shape
+    for across in (True, False):
+        part, length = ((1, _PART), (1, _TALLEST // _PART)) if across else ((_PART, 1), (_TALLEST // _PART, 1))
+        least = cv2.erode(contrast, np.ones(part, np.uint8))[part[0] // 2 :: part[0], part[1] // 2 :: part[1]]
+        straight = cv2.morphologyEx(least, cv2.MORPH_OPEN, np.ones(length, np.uint8))
+        contrast = cv2.subtract(contrast, cv2.resize(straight, (columns, rows), interpolation=cv2.INTER_NEAREST))
+    return np.asarray(contrast, np.uint8)
 
 
 def _areas(picture: Picture, scale: float, places: list[Box]) -> list[Box]:
@@ -193,11 +224,15 @@ def _areas(picture: Picture, scale: float, places: list[Box]) -> list[Box]:
         for top, left in product(_tiles(place.top, place.bottom), _tiles(place.left, place.right)):
             seen[top, left] = np.maximum(seen[top, left], _detect(scaled[top, left]))
     down, across = picture.shape[0] / rows, picture.shape[1] / columns
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((seen > _TEXT).astype(np.uint8), connectivity=8)
-    sure = np.bincount(labels[seen > _SURE], minlength=count) > 0
+    # A tenth of what connected components take; holes have contours, too.
+    contours, nesting = cv2.findContours((seen > _TEXT).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    outer = (
+        contour for contour, (*_, hole_of) in zip(contours, nesting[0] if contours else (), strict=True) if hole_of < 0
+    )
     return [
         Box(int(x * across), int(y * down), int(np.ceil((x + w) * across)), int(np.ceil((y + h) * down)))
-        for x, y, w, h, _ in stats[1:][sure[1:]].tolist()
+        for x, y, w, h in map(cv2.boundingRect, outer)
+        if seen[y : y + h, x : x + w].max() > _SURE
     ]
 
 
