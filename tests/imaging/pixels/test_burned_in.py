@@ -1,5 +1,6 @@
 """Text in a picture is found whatever it says; only marks that name nobody, standing alone, are let through."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -68,6 +69,13 @@ def test_finds_faint_text_on_even_ground() -> None:
     assert (np.ptp(picture[box.top : box.bottom, box.left : box.right]), np.ptp(picture[: box.top])) == (28, 0)
 
 
+def test_finds_words_of_all_sizes_between_the_lines_of_a_grid() -> None:
+    text = a_picture(*(("Kowalska", 6 + 160 * (cell % 4), 6 + 48 * (cell // 4), 9 + cell // 2) for cell in range(40)))
+    grid = text.copy()
+    grid[::48] = grid[:, ::160] = 140
+    assert left_of(text, find_text(grid)) == 0
+
+
 def test_finds_nothing_where_there_is_nothing() -> None:
     y, x = np.mgrid[-1:1:480j, -1:1:640j]
     body = (180 * np.exp(-(x**4) - y**4) * (0.8 + 0.2 * np.sin(6 * x))).astype(np.uint8)
@@ -105,6 +113,20 @@ def test_sees_text_beside_speckle_that_the_detector_takes_for_text() -> None:
     boxes = find_text(picture)
     assert left_of(picture[:60], boxes) == 0
     assert sum((box.right - box.left) * (box.bottom - box.top) for box in boxes) < 0.1 * picture.size
+
+
+@pytest.mark.parametrize(("axes", "ink"), [((300, 200), 255), ((450, 300), 180), ((450, 300), 255)])
+def test_a_large_smooth_shape_is_no_texture(axes: tuple[int, int], ink: int) -> None:
+    text = a_picture(("Kowalska", 10, 8, 16), rows=768, columns=1024)
+    picture = cv2.ellipse(text.copy(), (512, 384), axes, 20, 0, 360, ink, -1, cv2.LINE_AA)
+    boxes = find_text(picture)
+    assert left_of(text, boxes) == 0
+    assert all(box.bottom < 50 for box in boxes)
+
+
+def test_letters_as_tall_as_half_of_the_picture_are_not_smooth() -> None:
+    with pytest.raises(Quarantined, match="texture"):
+        find_text(a_picture(("Li", 20, 60, 400), rows=768, columns=1024))
 
 
 def test_refuses_a_texture_that_can_not_be_told_from_text() -> None:

@@ -41,8 +41,6 @@ _EDGE, _STROKE = 5, 9
 """Pixels: how near an edge's two sides are, and what is wider than a stroke of a small letter."""
 _FAINTEST, _FAINTEST_IN_TEXTURE, _FEWEST = 12, 22, 24
 """Gray levels that strokes stand out by, at least, so that a block with so many pixels of them is searched."""
-_PART = 4
-"""Pixels of a straight thing that are looked at as one."""
 _TEXTURE = 12
 """Times the mean around: what speckle itself hardly ever stands out by."""
 _TEXT = 0.3
@@ -55,6 +53,8 @@ _GROWTH_AT_A_GLANCE = 1.2
 _MARGIN = 2
 _TALLEST = 96
 """Pixels on a side above which an area is no line of text but a texture that the detector takes for one."""
+_PART = 4
+"""Pixels along a straight line that are taken as one where lines longer than any letter are looked for."""
 _LEAST_SIDE_AT_A_GLANCE, _TALLEST_AT_A_GLANCE = 60, 24
 _SOFTENING = 1.0
 """Standard deviation, pixels, that makes speckle disappear for the detector, and no text of legible size."""
@@ -92,7 +92,7 @@ def find_text(picture: Picture) -> list[Box]:
     Raises
     ------
     Quarantined
-        BURNED_IN_RISK, if large areas look like text to the detector: there may be some in them.
+        BURNED_IN_RISK, if large areas look like text to the detector, and are not smooth: there may be some in them.
 
     Notes
     -----
@@ -216,6 +216,8 @@ def _without_rules(contrast: Picture) -> Picture:
 
 def _areas(picture: Picture, scale: float, places: list[Box]) -> list[Box]:
     """Where the detector sees text at `places` of the scaled picture, as it shrinks it, in the picture's own pixels."""
+    if not places:
+        return []
     _, _, columns, rows = _whole(picture, scale)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     scaled = np.asarray(cv2.resize(picture, (columns, rows), interpolation=method), np.uint8)
