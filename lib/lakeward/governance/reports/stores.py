@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lakeward.governance.people.changes import History
 from lakeward.governance.people.changes import Told as Known
 from lakeward.governance.people.people import People
 from lakeward.governance.people.register import told
@@ -175,7 +176,7 @@ class Stores:
         return verify_people(self.people) if self.has_people else None
 
     @cached_property
-    def told(self) -> dict[str, list[Known]]:
+    def told(self) -> History:
         """What the trail tells of each person, in its order."""
         return told()
 
