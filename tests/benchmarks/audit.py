@@ -1,4 +1,4 @@
-"""What the audit trail costs, held against the least that SQLite and hashing cost; run it on a quiet machine.
+r"""What the audit trail costs, held against the least that SQLite and hashing cost; run it on a quiet machine.
 
     python tests/benchmarks/audit.py [--events 1000000] [--json]
 
@@ -13,6 +13,11 @@ median of the ratios is given with the smallest and the largest, and the time of
   inserts what waits in one transaction, and wait for it.
 - Processes: 8 that append one event at a time. Plain: 8 that send one row at a time, through a pipe, to a process that
   inserts what waits in one transaction; beside it, 8 that take turns at SQLite's own lock.
+
+How long a sync takes decides these ratios. To see them on a slower disk, let each take 1.6 ms longer, for both:
+
+    strace -f -qq --seccomp-bpf -e trace=fdatasync -e inject=fdatasync:delay_exit=1600 -o /dev/null \
+        python tests/benchmarks/audit.py
 
 Verification (hashes, chain, tree, disclosures, clock) is compared with reading the entries and hashing what it has to:
 each entry and each disclosure, by the time of the CPU. The command checks the heads and SQLite's own file, too, on
