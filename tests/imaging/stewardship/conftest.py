@@ -14,7 +14,7 @@ from lakeward.governance.trail.sink import trail_here
 from lakeward.imaging.deidentification.crosswalk import Crosswalk
 from lakeward.imaging.pipeline.ingest import Report, ingest
 from lakeward.imaging.pipeline.recipe import Recipe
-from lakeward.imaging.pipeline.runs import prepared_session, quarantine_folder
+from lakeward.imaging.pipeline.runs import intake, prepared_session, quarantine_folder
 from lakeward.imaging.stewardship import withdrawal
 from lakeward.imaging.stewardship.belongings import Names, copies, names
 from lakeward.imaging.stewardship.crosswalk import reseal
@@ -23,7 +23,9 @@ from lakeward.imaging.stewardship.rotation import NotRetirable, Retired, retire
 from lakeward.imaging.stewardship.sheets import write_sheets
 from lakeward.imaging.stewardship.traces import Traces, search
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE
+from lakeward.workspace.errors import Busy
 from lakeward.workspace.lakehouse import query
+from lakeward.workspace.leases import Lease
 from lakeward.workspace.settings import settings
 
 REASON = "The patient has withdrawn consent"
@@ -105,20 +107,38 @@ class Case:
         """Where these names are."""
         return search(settings().home, self.names | {self.before[1]}, without=self.source)
 
+    def withdraw_with(self, step: str, other: Callable[..., None], error: type[BaseException]) -> None:
+        """Begin to withdraw patient 1, with something else in the place of a step."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(withdrawal, step, other)
+            with pytest.raises(error):
+                withdrawal.withdraw(REASON, self.recipe.pseudonyms, [self.patients[1]])
+
+    @cached_property
+    def overtaken(self) -> int:
+        """Patient 1 is withdrawn, but before a row is removed another machine takes over; rows that are there then."""
+        assert self.traces_before
+        self.withdraw_with("_remember", lambda *_: Lease(intake() / "ingest.lease").renew(), Busy)
+        rows = query(f"SELECT count(*) AS n FROM {IMAGES.name} WHERE patient_id = '{self.patients[1]}'", IMAGES)
+        return int(rows["n"][0].as_py())
+
     @cached_property
     def interrupted(self) -> list[str]:
-        """Patient 1 is withdrawn, but killed when the rows have gone and the files have not; what is left then."""
-        assert self.traces_before
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(withdrawal, "purge", _killed)
-            with pytest.raises(KeyboardInterrupt):
-                withdrawal.withdraw(REASON, self.recipe.pseudonyms, [self.patients[1]])
+        """Patient 1 is withdrawn, but killed with the rows gone and the files not; what is left then.
+
+        Another withdrawal was killed when the last row under the old key had gone.
+        """
+        assert self.overtaken
+        withdrawal._keep_plan(Names(patients={self.before[1]: self.old.pseudonyms.key_id}))
+        self.withdraw_with("quarantine_folder", _killed, KeyboardInterrupt)
+        self.withdraw_with("purge", _killed, KeyboardInterrupt)
         return sorted(search(settings().home, self.names, without=settings().home / "intake" / "withdrawals").found)
 
     @cached_property
     def withdrawn(self) -> withdrawal.Withdrawal:
-        """Patient 1 is withdrawn again."""
+        """Patient 1 is withdrawn again, and when all is gone, but for the plan, killed once more."""
         assert self.interrupted
+        self.withdraw_with("_search", _killed, KeyboardInterrupt)
         return withdrawal.withdraw(REASON, self.recipe.pseudonyms, [self.patients[1]])
 
     @cached_property

@@ -41,10 +41,14 @@ def test_no_byte_of_the_lakehouse_has_a_name_of_theirs(case: Any) -> None:
 
 
 def test_it_is_remembered_and_recorded_under_a_name_that_needs_the_key(case: Any) -> None:
-    (name,) = case.withdrawn.patients
-    assert name == case.recipe.pseudonyms.withdrawn(case.patients[1])
+    name = case.recipe.pseudonyms.withdrawn(case.patients[1])
+    assert set(case.withdrawn.patients) == {name, case.old.pseudonyms.withdrawn(case.before[1])}
     assert query(f"SELECT withdrawn FROM {WITHDRAWN.name}", WITHDRAWN)["withdrawn"].to_pylist().count(name) == 1
     assert (name, REASON) in {(event.object, event.reason) for event in recorded("imaging.patient.withdrawn")}
+
+
+def test_nothing_is_removed_once_another_machine_has_taken_over(case: Any) -> None:
+    assert case.overtaken == 2
 
 
 def test_an_interrupted_one_is_finished_when_it_is_run_again(case: Any) -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.deidentification.crosswalk import Crosswalk
-from lakeward.imaging.pipeline.runs import intake, intake_lock, prepared_session
+from lakeward.imaging.pipeline.runs import intake, intake_lock, prepared_session, still_ours
 from lakeward.imaging.stewardship.accountability import reason_given
 from lakeward.imaging.stewardship.purge import purge
 from lakeward.imaging.tables import CROSSWALK
@@ -130,6 +130,7 @@ def reseal(old: Crosswalk, new: Crosswalk, reason: str) -> int:
                 rows = batch.to_pylist()
                 resealed += sum(row["crosswalk_key_id"] != new.key_id for row in rows)
                 writer.write_table(pa.Table.from_pylist([_anew(row, old, new) for row in rows], CROSSWALK.arrow_schema))
+        still_ours()
         spark.read.parquet(str(path)).write.format("delta").mode("overwrite").saveAsTable(CROSSWALK.name)
         path.unlink()
         purge(spark, [CROSSWALK])

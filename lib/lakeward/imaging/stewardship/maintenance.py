@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from lakeward.imaging.pipeline.runs import intake_lock, prepared_session
+from lakeward.imaging.pipeline.runs import intake_lock, prepared_session, still_ours
 from lakeward.imaging.stewardship.crosswalk import PSEUDONYM
 from lakeward.imaging.stewardship.purge import HEAVY_ROWS, configured
 from lakeward.imaging.tables import PIXELS, TABLES
@@ -66,8 +66,10 @@ def _optimize(table: Table, *, keep: bool) -> Optimized:
         if (before["properties"].get(_CLEANUP) == "false") != keep:
             spark.sql(f"ALTER TABLE {table.name} SET TBLPROPERTIES ('{_CLEANUP}' = '{str(not keep).lower()}')")
         with configured(spark, LAYOUT | HEAVY_ROWS if table == PIXELS else LAYOUT):
+            still_ours()
             spark.sql(f"OPTIMIZE {table.name}").collect()
         if not keep:
+            still_ours()
             spark.sql(f"VACUUM {table.name}").collect()
         after = _detail(spark, table)
     return Optimized(

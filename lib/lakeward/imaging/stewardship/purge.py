@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from lakeward.imaging.pipeline.runs import still_ours
 from lakeward.workspace.lakehouse import forget
 from lakeward.workspace.settings import on_databricks
 from lakeward.workspace.tables import Table, change, literals
@@ -27,8 +28,9 @@ _AT_ONCE = 5000
 
 
 def delete(spark: "SparkSession", table: Table, column: str, names: Set[str]) -> None:
-    """Delete the rows that have one of some names in a column."""
+    """Delete the rows that have one of some names in a column; each time only if the lakehouse is ours still."""
     for some in _chunks(sorted(names)):
+        still_ours()
         change(spark, f"DELETE FROM {table.name} WHERE {column} IN ({literals(some)})")
 
 
@@ -41,6 +43,7 @@ def purge(spark: "SparkSession", tables: Iterable[Table]) -> None:
     `delta.logRetentionDuration`, 30 days; on Databricks that stays so.
 
     Call it under the lock on the intake zone: a file that another writer has not committed yet would be removed too.
+    Before each step it is made sure that no other machine has that lock by now.
     """
     with (
         configured(spark, _NO_RETENTION | HEAVY_ROWS),
@@ -50,14 +53,17 @@ def purge(spark: "SparkSession", tables: Iterable[Table]) -> None:
 
 
 def _purge(spark: "SparkSession", table: Table) -> None:
+    still_ours()
     if table.properties.get("delta.enableDeletionVectors") == "true":
         spark.sql(f"REORG TABLE {table.name} APPLY (PURGE)").collect()
+        still_ours()
     if on_databricks():
         spark.sql(f"VACUUM {table.name} RETAIN 0 HOURS").collect()
     else:  # VACUUM is made for clusters: ten small jobs, two seconds for each table
         # A commit that says nothing of anybody: the last entry of the log stays.
         now = datetime.now(UTC).isoformat()
         spark.sql(f"ALTER TABLE {table.name} SET TBLPROPERTIES ('lakeward.purged' = '{now}')")
+        still_ours()
         forget(table)
 
 

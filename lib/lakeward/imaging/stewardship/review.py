@@ -14,7 +14,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.pipeline.rows import distinct, having
-from lakeward.imaging.pipeline.runs import at_rest, intake_lock, prepared_session
+from lakeward.imaging.pipeline.runs import at_rest, intake_lock, prepared_session, still_ours
 from lakeward.imaging.reasons import Reason
 from lakeward.imaging.stewardship.accountability import held
 from lakeward.imaging.stewardship.purge import delete, purge
@@ -162,6 +162,7 @@ def _set_aside(spark: "SparkSession", pixels: set[str], verdict: Verdict) -> int
     sizes = {file["source_hmac"]: file["size_bytes"] for file in files.toArrow().to_pylist()}
     found = spark.table(QUARANTINE.name).where(f"reason = '{_REASON}'")
     before = distinct(having(found, "source_hmac", sources), "source_hmac")
+    still_ours()
     now = datetime.now(UTC)
     aside = {"reason": _REASON.value, "detail": verdict.value, "quarantined_at": now, "status": "open"}
     # An interrupted run may not have written its files down yet.

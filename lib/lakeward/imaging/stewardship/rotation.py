@@ -8,7 +8,7 @@ who has an old export and a new one can compare them.
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.pipeline.rows import distinct
-from lakeward.imaging.pipeline.runs import intake_lock, prepared_session, quarantine_folder
+from lakeward.imaging.pipeline.runs import intake_lock, prepared_session, quarantine_folder, still_ours
 from lakeward.imaging.stewardship.accountability import not_held, reason_given
 from lakeward.imaging.stewardship.purge import delete, purge
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
@@ -71,10 +71,12 @@ def retire(key_id: str, reason: str, *, incomplete: bool = False) -> Retired:
         kept = [quarantine_folder() / row.source_hmac for row in aside.select("source_hmac").distinct().collect()]
         done = Retired(key_id=key_id, objects=objects.count(), copies=sum(p.exists() for p in kept), lost=lost)
         details = done.model_dump(exclude={"key_id"})
+        still_ours()
         record(Event(type="imaging.key.retired", object=key_id, reason=reason, details=details))
         delete(spark, PIXELS, "run_id", runs)
         for table in (IMAGES, QUARANTINE, FILES):
             delete(spark, table, "key_id", {key_id})
+        still_ours()
         for path in kept:
             path.unlink(missing_ok=True)
         purge(spark, (IMAGES, PIXELS, QUARANTINE, FILES))

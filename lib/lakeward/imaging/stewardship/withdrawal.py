@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lakeward.imaging.deidentification.pseudonyms import Pseudonyms
 from lakeward.imaging.parameters import crosswalk_key
 from lakeward.imaging.pipeline.refusals import retired
-from lakeward.imaging.pipeline.runs import intake, intake_lock, prepared_session, quarantine_folder
+from lakeward.imaging.pipeline.runs import intake, intake_lock, prepared_session, quarantine_folder, still_ours
 from lakeward.imaging.stewardship.accountability import not_held, reason_given
 from lakeward.imaging.stewardship.belongings import Names, copies, names
 from lakeward.imaging.stewardship.crosswalk import linked
@@ -74,7 +74,7 @@ def withdraw(reason: str, key: Pseudonyms, patients: Iterable[str] = (), origina
     """Remove everything of patients, and refuse their originals from now on.
 
     Rows, files and history of the tables, originals in the quarantine and the entries of their paths go. What was
-    exported or served before can't be called back. If it is interrupted, run it again.
+    exported or served before can't be called back. If it is interrupted, at whatever step, run it again.
 
     Parameters
     ----------
@@ -97,23 +97,27 @@ def withdraw(reason: str, key: Pseudonyms, patients: Iterable[str] = (), origina
         If a legal hold keeps one of the patients, under any pseudonym, or everything; then nothing of any is removed.
     EventNotRecorded
         If the withdrawal can't be recorded; then nothing is removed.
+    Busy
+        If another machine is at work on the lakehouse, or took it over meanwhile.
     TracesLeft
         If a table still holds something of them afterwards.
     """
     reason = reason_given(reason)
     with intake_lock():
         spark = prepared_session()
-        keys = _keys(spark, key)
+        unfinished = _unfinished()
+        keys = _keys(spark, key, unfinished)
         held = copies(list(keys.values()))
         asked = {k.patient(f"id:{original}"): k.key_id for original in originals for k in keys.values()}
         asked |= {patient: _withdrawn_under(spark, patient, keys) for patient in patients}
-        found = names(spark, asked, held) | _unfinished()
+        found = names(spark, asked, held) | unfinished
         found.earlier |= _earlier(found)
         if unknown := sum(not key_id for key_id in found.patients.values()):
             raise UnknownPatient(f"Nothing is here of {unknown} of the patients. Check their pseudonyms.")
         remembered = {keys[key_id].withdrawn(patient): key_id for patient, key_id in sorted(found.patients.items())}
         kept = [Event(type="imaging.patient.kept", object=name, reason=reason) for name in remembered]
         not_held(found.all, kept)
+        still_ours()
         for name in remembered:
             details = {"objects": len(found.pixels), "files": len(found.sources)}
             record(Event(type="imaging.patient.withdrawn", object=name, reason=reason, details=details))
@@ -135,10 +139,11 @@ def withdraw(reason: str, key: Pseudonyms, patients: Iterable[str] = (), origina
         )
 
 
-def _keys(spark: "SparkSession", key: Pseudonyms) -> dict[str, Pseudonyms]:
-    """Today's key, and every other that rows come from."""
+def _keys(spark: "SparkSession", key: Pseudonyms, unfinished: Names) -> dict[str, Pseudonyms]:
+    """Today's key, and every other that rows come from, or came from before a withdrawal was interrupted."""
     rows = spark.sql(f"SELECT key_id FROM {IMAGES.name} UNION SELECT key_id FROM {QUARANTINE.name}").collect()
-    return {key.key_id: key} | {row.key_id: retired(row.key_id) for row in rows if row.key_id != key.key_id}
+    others = {row.key_id for row in rows} | set(unfinished.patients.values())
+    return {key.key_id: key} | {key_id: retired(key_id) for key_id in others - {key.key_id}}
 
 
 def _withdrawn_under(spark: "SparkSession", patient: str, keys: dict[str, Pseudonyms]) -> str:
@@ -192,6 +197,7 @@ def _remove(spark: "SparkSession", found: Names) -> int:
         (CROSSWALK, "pseudonym", found.patients.keys() | found.uids | found.earlier),
     ):
         delete(spark, table, column, gone)
+    still_ours()
     copied = [path for name in found.sources if (path := quarantine_folder() / name).exists()]
     for path in copied:
         path.unlink()
