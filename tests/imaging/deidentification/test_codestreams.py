@@ -6,6 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 from struct import pack, unpack
 
+import imagecodecs
 import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
@@ -125,6 +126,16 @@ def test_pixel_data_with_nothing_to_clear_are_not_even_copied(name: str) -> None
     before = ds.PixelData
     clear_text(ds)
     assert ds.PixelData is before
+
+
+def test_a_bomb_is_handed_to_nobody() -> None:
+    ds = read("MR_small_jpeg_ls_lossless.dcm")
+    ds.Rows = ds.Columns = 2048
+    ds.NumberOfFrames = 80
+    replace(ds, [imagecodecs.jpegls_encode(np.zeros((2048, 2048), np.uint16))] * 80)
+    with pytest.raises(Quarantined) as error:
+        clear_text(ds)
+    assert error.value.reason == Reason.TOO_LARGE
 
 
 def test_text_that_is_split_among_fragments_goes() -> None:

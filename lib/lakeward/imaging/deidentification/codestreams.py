@@ -57,7 +57,8 @@ def clear_text(ds: Dataset) -> None:
     ------
     Quarantined
         UNDECODABLE_PIXELS if the fragments or a codestream's segments contradict their own lengths; UNREADABLE if there
-        are more codestreams than frames, of which no decoder would show the last ones.
+        are more codestreams than frames, of which no decoder would show the last ones; TOO_LARGE if decoding them would
+        cost too much.
     """
     syntax = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
     if syntax is None or not syntax.is_encapsulated or "PixelData" not in ds:
@@ -76,6 +77,8 @@ def clear_text(ds: Dataset) -> None:
         for start, stop in spans:
             cleared[start:stop] = bytes(stop - start)
         ds["PixelData"].value = bytes(cleared)
+    if syntax in _LOOKED_THROUGH:
+        bounds.check(cast(FileDataset, ds), Limits())  # nobody is handed a bomb
 
 
 def _streams(data: bytes) -> Iterator[list[Span]]:
