@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from lakeward.governance.trail.errors import NoKey, NotProven
 
 _ED25519 = b"\x01"
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _SIGNATURE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+=*)")
 
 
@@ -105,7 +106,7 @@ def opened(note: str, *verifiers: Verifier) -> str:
     text, blank, signatures = note.rpartition("\n\n")
     lines = signatures.removesuffix("\n").split("\n")
     found = [_SIGNATURE.fullmatch(line) for line in lines]
-    if not blank or not note.endswith("\n") or any(ord(it) < 32 and it != "\n" for it in note):
+    if not blank or not note.endswith("\n") or _CONTROL.search(note):
         raise NotProven("This is not a signed note: text, an empty line, signatures.")
     text += "\n"
     known = {(verifier.name, verifier.id): verifier for verifier in verifiers}
