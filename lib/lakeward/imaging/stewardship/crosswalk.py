@@ -1,15 +1,17 @@
 """Authorised re-identification: what a pseudonym stands for, to whoever holds the crosswalk's key, and on record."""
 
 import re
+import shutil
 from collections.abc import Iterator, Sequence, Set
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from lakeward.imaging.deidentification.crosswalk import Crosswalk
-from lakeward.imaging.pipeline.runs import intake, intake_lock, prepared_session, still_ours
+from lakeward.imaging.pipeline.runs import intake_lock, prepared_session, run_folder, still_ours
 from lakeward.imaging.stewardship.accountability import reason_given
 from lakeward.imaging.stewardship.purge import purge
 from lakeward.imaging.tables import CROSSWALK
@@ -123,7 +125,7 @@ def reseal(old: Crosswalk, new: Crosswalk, reason: str) -> int:
         record(
             Event(type="imaging.crosswalk.resealed", object=new.key_id, reason=reason_given(reason), details=details)
         )
-        path = intake() / "resealed.parquet"
+        path = run_folder(uuid4().hex) / "resealed.parquet"  # put away as leftovers of runs are, if this is killed
         resealed = 0
         with pq.ParquetWriter(path, CROSSWALK.arrow_schema) as writer:
             for batch in batches(f"SELECT * FROM {CROSSWALK.name}", CROSSWALK):
@@ -132,7 +134,7 @@ def reseal(old: Crosswalk, new: Crosswalk, reason: str) -> int:
                 writer.write_table(pa.Table.from_pylist([_anew(row, old, new) for row in rows], CROSSWALK.arrow_schema))
         still_ours()
         spark.read.parquet(str(path)).write.format("delta").mode("overwrite").saveAsTable(CROSSWALK.name)
-        path.unlink()
+        shutil.rmtree(path.parent)
         purge(spark, [CROSSWALK])
         return resealed
 
