@@ -164,14 +164,20 @@ def _lines(picture: Picture, places: list[Box]) -> tuple[list[Box], list[Box]]:
 
 
 def _textures(areas: list[Box], picture: Picture, strokes: Strokes) -> list[Box]:
-    """Leave out smooth areas: no strokes of small letters are in them, nor any when the whole is as small as a line."""
+    """Leave out smooth areas: no letters are in them, neither small ones nor any as large as the area."""
+    return [
+        area
+        for area in areas
+        if np.count_nonzero(strokes[_inside(area)]) >= _FEWEST or _has_wide_strokes(picture, area)
+    ]
 
-    def has_wide_strokes(area: Box) -> bool:
-        scale = _TALLEST_AT_A_GLANCE / _shorter_side(area)
-        small = cv2.resize(picture[_inside(area)], (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        return np.count_nonzero(_thin(np.asarray(small, np.uint8)) > _FAINTEST) >= _FEWEST
 
-    return [a for a in areas if np.count_nonzero(strokes[_inside(a)]) >= _FEWEST or has_wide_strokes(a)]
+def _has_wide_strokes(picture: Picture, area: Box) -> bool:
+    """Whether there are strokes in an area when it is made as small as a line of text."""
+    scale = _TALLEST_AT_A_GLANCE / _shorter_side(area)
+    small = np.asarray(cv2.resize(picture, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    inside = _inside(Box(*(round(side * scale) for side in area)))
+    return bool(np.count_nonzero(_thin(small)[inside] > _FAINTEST) >= _FEWEST)
 
 
 def _scale(picture: Picture) -> float:
@@ -192,9 +198,10 @@ def _strokes(picture: Picture, lines: list[Box]) -> Strokes:
 
 
 def _thin(picture: Picture) -> Picture:
-    """How much strokes, light and dark, stand out."""
+    """How much strokes stand out, light and dark, without what is straight for longer than a letter."""
     kinds = (_contrast(picture, _STROKE, kind) for kind in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT))
-    return np.asarray(reduce(cv2.max, map(_without_rules, kinds)), np.uint8)
+    light, dark = map(_without_rules, kinds)
+    return np.asarray(cv2.max(light, dark), np.uint8)
 
 
 def _contrast(picture: Picture, side: int, kind: int) -> Picture:
@@ -204,14 +211,16 @@ def _contrast(picture: Picture, side: int, kind: int) -> Picture:
 
 
 def _without_rules(contrast: Picture) -> Picture:
-    """Leave out what runs straight across or down for longer than a letter: grids, frames, axes."""
+    """Leave out what runs straight, across or down, for longer than a letter: grids, frames, axes."""
     rows, columns = contrast.shape
-    for across in (True, False):
-        part, length = ((1, _PART), (1, _TALLEST // _PART)) if across else ((_PART, 1), (_TALLEST // _PART, 1))
+    parts_of_a_letter = _TALLEST // _PART
+    for part, letter in (((1, _PART), (1, parts_of_a_letter)), ((_PART, 1), (parts_of_a_letter, 1))):
         least = cv2.erode(contrast, np.ones(part, np.uint8))[part[0] // 2 :: part[0], part[1] // 2 :: part[1]]
-        straight = cv2.morphologyEx(least, cv2.MORPH_OPEN, np.ones(length, np.uint8))
-        contrast = cv2.subtract(contrast, cv2.resize(straight, (columns, rows), interpolation=cv2.INTER_NEAREST))
-    return np.asarray(contrast, np.uint8)
+        rules = cv2.morphologyEx(least, cv2.MORPH_OPEN, np.ones(letter, np.uint8))
+        contrast = np.asarray(
+            cv2.subtract(contrast, cv2.resize(rules, (columns, rows), interpolation=cv2.INTER_NEAREST)), np.uint8
+        )
+    return contrast
 
 
 def _areas(picture: Picture, scale: float, places: list[Box]) -> list[Box]:
