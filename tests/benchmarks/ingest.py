@@ -60,7 +60,7 @@ def ingest(source: Path, report: Callable[[str], None]) -> None:
     report("run over known files")
 
 
-def naive(source: Path, report: Callable[[str], None]) -> None:
+def naive(source: Path, report: Callable[[str], None], bits: int = 8) -> None:
     """What tutorials do: binaryFile, and a function a row that does the same job by pydicom, see `naive`."""
     from lakeward.workspace.settings import settings
     from lakeward.workspace.spark import session
@@ -71,8 +71,13 @@ def naive(source: Path, report: Callable[[str], None]) -> None:
     from naive import rows
 
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(str(source))
-    rows(files).write.format("delta").save(str(settings().home / "naive"))
+    rows(files, bits).write.format("delta").save(str(settings().home / "naive"))
     report("first run")
+
+
+def naive16(source: Path, report: Callable[[str], None]) -> None:
+    """The same with the contrast of 16 bits enhanced, as tutorials do too."""
+    naive(source, report, bits=16)
 
 
 def files(source: Path, report: Callable[[str], None]) -> None:
@@ -119,7 +124,7 @@ def dicognito(source: Path, report: Callable[[str], None]) -> None:
     report("first run")
 
 
-WAYS = {"lakeward": ingest, "naive": naive, "files": files, "copy": copy, "dicognito": dicognito}
+WAYS = {"lakeward": ingest, "naive": naive, "naive16": naive16, "files": files, "copy": copy, "dicognito": dicognito}
 
 
 class Meter:

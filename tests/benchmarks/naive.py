@@ -4,7 +4,7 @@ It does what Lakeward does under the profile research, the plainest way: `Datase
 replaced, dates moved, private elements gone; contrast enhanced; object, enhanced image (PNG), thumbnail, header as
 JSON and hashes of original and object stored. It does less in this: nothing is checked and nothing refused, texts are
 removed instead of cleaned, all patients' dates move alike, and what was changed is not written down. CLAHE is on 8
-bits as it is at Lakeward; on 16, as often seen, OpenCV takes ten times as long.
+bits as it is at Lakeward, or on all 16 that the pixels come in, as is often seen: OpenCV then counts in 65,536 bins.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ _DAYS = timedelta(days=1000)
 _ROW = "dicom binary, enhanced binary, thumbnail binary, header string, source string, sha256 string"
 
 
-def convert(content: bytes) -> dict[str, Any]:
-    """De-identify, enhance and describe one file."""
+def convert(content: bytes, bits: int) -> dict[str, Any]:
+    """De-identify, enhance in 8 or 16 bits, and describe one file."""
     import cv2
     import numpy as np
     import pydicom
@@ -31,7 +31,7 @@ def convert(content: bytes) -> dict[str, Any]:
     ds.walk(_treat)
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     pixels = ds.pixel_array.astype(np.float32)
-    shown = cv2.normalize(pixels, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    shown = cv2.normalize(pixels, None, 0, 2**bits - 1, cv2.NORM_MINMAX).astype(f"uint{bits}")
     enhanced = cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(shown)
     small = cv2.resize(enhanced, (96, 96), interpolation=cv2.INTER_AREA)
     buffer = BytesIO()
@@ -67,8 +67,9 @@ def _treat(ds: "Dataset", element: "DataElement") -> None:
         element.value = ""
 
 
-def rows(files: "DataFrame") -> "DataFrame":
+def rows(files: "DataFrame", bits: int) -> "DataFrame":
     """Convert a frame from Spark's binaryFile source."""
     from pyspark.sql.functions import udf
 
-    return files.select("path", udf(convert, _ROW)("content").alias("new")).select("path", "new.*")
+    made = udf(lambda content: convert(content, bits), _ROW)
+    return files.select("path", made("content").alias("new")).select("path", "new.*")
