@@ -1,5 +1,6 @@
 """A few rows are the same, whether Spark reads them or nothing but this process."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -81,3 +82,12 @@ def test_a_change_that_breaks_a_check_is_refused_in_words_that_quote_no_value() 
         update(NOTES, {"n": 0}, "n = 5")
     assert "Doe" not in str(refused.value)
     assert select("SELECT n FROM some.notes", NOTES) == [{"n": 5}]
+
+
+@pytest.mark.usefixtures("home")
+def test_changes_that_come_at_once_are_all_made() -> None:
+    add(NOTES, [{"n": n} for n in range(1, 9)])
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: update(NOTES, {"text": f"note {n}"}, f"n = {n}"), range(1, 9)))
+    found = select("SELECT n, text FROM some.notes ORDER BY n", NOTES)
+    assert found == [{"n": n, "text": f"note {n}"} for n in range(1, 9)]

@@ -1,19 +1,17 @@
 """The local lakehouse with no JVM: for previews, commands, pages and a few rows of records, not for work on many."""
 
 import os
-import random
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakeward.workspace.errors import TableError, telling_full_disk
+from lakeward.workspace.errors import Busy, TableError, telling_full_disk
 from lakeward.workspace.events import Event, record
 from lakeward.workspace.spark import COMMIT_INFO
-from lakeward.workspace.tables import PAUSES_S, VERSION, Table, alone, version
+from lakeward.workspace.tables import VERSION, Table, alone, retried, version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -154,16 +152,16 @@ def update(table: Table, values: Mapping[str, str], where: str) -> None:
     ------
     TableError
         As for `add`.
+    Busy
+        If others kept on changing the same files.
     """
     from deltalake.exceptions import CommitFailedError
 
-    with _refusing(table):
-        for pause in PAUSES_S:
-            with suppress(CommitFailedError):
-                _open(table).update(dict(values), predicate=where, commit_properties=commit_properties())
-                return
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two writers part
+    def act() -> None:
         _open(table).update(dict(values), predicate=where, commit_properties=commit_properties())
+
+    with _refusing(table):
+        retried(act, (CommitFailedError,))
 
 
 def _write(table: Table, rows: Sequence[Mapping[str, Any]], **how: Any) -> None:
@@ -179,11 +177,13 @@ def _write(table: Table, rows: Sequence[Mapping[str, Any]], **how: Any) -> None:
 def _refusing(table: Table) -> Iterator[None]:
     """Say that rows don't fit a table in words of our own: those of delta-rs and Arrow quote values."""
     import pyarrow as pa
-    from deltalake.exceptions import DeltaError
+    from deltalake.exceptions import CommitFailedError, DeltaError
 
     try:
         with telling_full_disk(table.location):
             yield
+    except CommitFailedError:
+        raise Busy(f"Others kept on changing {table.name} at the same time. Try again.") from None
     except (DeltaError, pa.ArrowException):
         raise TableError(
             f"Rows don't fit {table.name}: its types, its checks, or a value that must be there."

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 VERSION = "lakeward.version"
 _CHECK = "delta.constraints."
-PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 
 Migration = Callable[["SparkSession", str], None]
 """Brings a table from one version to the next, given its name. A crash may make it run again: it must bear that."""
@@ -181,9 +181,14 @@ def change(spark: "SparkSession", statement: str) -> None:
         exceptions.ConcurrentWriteException,
         exceptions.MetadataChangedException,
     )
-    for pause in (*PAUSES_S, None):
+    retried(lambda: spark.sql(statement), conflicts)
+
+
+def retried(act: Callable[[], object], conflicts: tuple[type[Exception], ...]) -> None:
+    """Do something; again, after longer and longer pauses, if it conflicts with what another writer does."""
+    for pause in (*_PAUSES_S, None):
         try:
-            spark.sql(statement)
+            act()
             return
         except conflicts:
             if pause is None:
