@@ -82,6 +82,11 @@ def test_finds_nothing_where_there_is_nothing() -> None:
     assert find_text(body) == find_text(np.zeros((3, 3), np.uint8)) == []
 
 
+@pytest.mark.parametrize("shape", [(2, 300), (300, 2), (300, 1)])
+def test_looks_through_pictures_that_are_hardly_wider_than_a_line(shape: tuple[int, int]) -> None:
+    assert find_text(np.where(np.indices(shape).sum(0) % 4 < 2, 255, 0).astype(np.uint8)) == []
+
+
 @pytest.mark.parametrize("mark", ["R", "10", "4.5 cm", "mm"])
 def test_lets_a_lone_mark_through(mark: str) -> None:
     picture = a_picture((mark, 600 if len(mark) < 3 else 560, 230, 24), ("Smith", 10, 10, 24))

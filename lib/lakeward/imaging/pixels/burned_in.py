@@ -216,6 +216,8 @@ def _without_rules(contrast: Picture) -> Picture:
     parts_of_a_letter = _TALLEST // _PART
     for part, letter in (((1, _PART), (1, parts_of_a_letter)), ((_PART, 1), (parts_of_a_letter, 1))):
         least = cv2.erode(contrast, np.ones(part, np.uint8))[part[0] // 2 :: part[0], part[1] // 2 :: part[1]]
+        if not least.size:
+            continue  # two pixels wide at most
         rules = cv2.morphologyEx(least, cv2.MORPH_OPEN, np.ones(letter, np.uint8))
         contrast = np.asarray(
             cv2.subtract(contrast, cv2.resize(rules, (columns, rows), interpolation=cv2.INTER_NEAREST)), np.uint8
