@@ -1,10 +1,16 @@
 """The key is changed: nothing but the crosswalk says then who was who."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lakeward.imaging.deidentification.crosswalk import WrongKey
+from lakeward.imaging.pipeline.ingest import ingest
+from lakeward.imaging.pipeline.recipe import Recipe
+from lakeward.imaging.pipeline.runs import quarantine_folder
+from lakeward.imaging.stewardship import purge, rotation
 from lakeward.imaging.stewardship.accountability import Held
 from lakeward.imaging.stewardship.crosswalk import NotInCrosswalk, find, lookup
 from lakeward.imaging.stewardship.rotation import NotRetirable, retire
@@ -38,6 +44,32 @@ def test_a_key_stays_while_a_legal_hold_names_a_patient_by_it(case: Any, held: A
         retire(now, REASON, incomplete=True)
     assert query(f"SELECT key_id FROM {IMAGES.name} WHERE key_id = '{now}'", IMAGES).num_rows >= 2
     assert [(event.object, event.outcome) for event in recorded("imaging.key.kept")] == [(now, "refused")]
+
+
+@pytest.mark.usefixtures("spark")
+def test_originals_in_quarantine_stay_under_a_hold_and_all_go_though_it_was_killed(
+    tmp_path: Path, recipe: Recipe, build: Callable[..., bytes], held: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ultrasound").write_bytes(build(0, modality="US"))
+    monkeypatch.setenv("LAKEWARD_DEID_KEY", recipe.key.hex())
+    key = recipe.pseudonyms
+    assert ingest(tmp_path, recipe).quarantined == 1
+    with held(key.patient("id:QXZJWK-0")), pytest.raises(Held):
+        retire(key.key_id, REASON, incomplete=True)
+    assert len([*quarantine_folder().iterdir()]) == 1
+
+    def killed_at_the_last(spark: Any, table: Any, *rest: Any) -> None:
+        if table == FILES:
+            raise KeyboardInterrupt
+        purge.delete(spark, table, *rest)
+
+    monkeypatch.setattr(rotation, "delete", killed_at_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        retire(key.key_id, REASON, incomplete=True)
+    monkeypatch.setattr(rotation, "delete", purge.delete)
+    monkeypatch.setattr(rotation, "purge", lambda *_: None)  # what takes time, and is seen to below
+    retire(key.key_id, REASON, incomplete=True)
+    assert [*quarantine_folder().iterdir()] == []
 
 
 def test_a_key_that_is_retired_leaves_nothing_but_its_crosswalk(case: Any) -> None:

@@ -122,7 +122,8 @@ def retire_key(
     """Remove what was made under an old key, once all of it was ingested with --reprocess under a new one.
 
     Keep the key as the secret deid_key_<its name>: it is needed to keep out patients who were withdrawn under it.
-    A legal hold on a pseudonym that comes from the key, or on everything, keeps it.
+    A legal hold on a pseudonym that comes from the key, or on everything, keeps it; while there is any, the key must be
+    among the secrets, to tell whose originals are in quarantine.
 
     Example: lakeward imaging retire-key 27ac75fb06cf9f3b --reason "The project with this key has ended" --by cat
     """

@@ -5,15 +5,23 @@ them is the crosswalk and, until the old key is retired, the restricted list of 
 who has an old export and a new one can compare them.
 """
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
 
+from lakeward.imaging.deidentification.pseudonyms import Pseudonyms
+from lakeward.imaging.parameters import KEY_NAME
+from lakeward.imaging.pipeline.refusals import retired
 from lakeward.imaging.pipeline.rows import distinct
 from lakeward.imaging.pipeline.runs import intake_lock, prepared_session, quarantine_folder, still_ours
 from lakeward.imaging.stewardship.accountability import not_held, reason_given
+from lakeward.imaging.stewardship.belongings import copies
 from lakeward.imaging.stewardship.purge import delete, purge
 from lakeward.imaging.tables import FILES, IMAGES, PIXELS, QUARANTINE, RUNS
 from lakeward.workspace.errors import LakewardError
 from lakeward.workspace.events import Event, record
+from lakeward.workspace.ports import holds
+from lakeward.workspace.secrets import secret_key
 
 _FILE = ["path", "size_bytes", "mtime_ns"]
 
@@ -50,6 +58,8 @@ def retire(key_id: str, reason: str, *, incomplete: bool = False) -> Retired:
     Held
         If a legal hold keeps everything, or a patient by the pseudonym under this key: it would name nobody any more.
         Begin one on the pseudonym under the new key, which the crosswalk tells, then end this one.
+    ConfigurationError
+        If there is a legal hold, and the key that tells whose originals are in quarantine is not among the secrets.
     """
     from pyspark.sql.functions import col
 
@@ -67,17 +77,25 @@ def retire(key_id: str, reason: str, *, incomplete: bool = False) -> Retired:
                 "the new key first; to give them up, add --incomplete."
             )
         objects, aside = (spark.table(table.name).where(f"key_id = '{key_id}'") for table in (IMAGES, QUARANTINE))
-        not_held(distinct(objects, "patient_id"), [Event(type="imaging.key.kept", object=key_id, reason=reason)])
-        kept = [quarantine_folder() / row.source_hmac for row in aside.select("source_hmac").distinct().collect()]
-        done = Retired(key_id=key_id, objects=objects.count(), copies=sum(p.exists() for p in kept), lost=lost)
+        kept = [path for name in distinct(aside, "source_hmac") if (path := quarantine_folder() / name).exists()]
+        patients = distinct(objects, "patient_id") | (_owners(kept, key_id) if kept and holds() else set())
+        not_held(patients, [Event(type="imaging.key.kept", object=key_id, reason=reason)])
+        done = Retired(key_id=key_id, objects=objects.count(), copies=len(kept), lost=lost)
         details = done.model_dump(exclude={"key_id"})
         still_ours()
         record(Event(type="imaging.key.retired", object=key_id, reason=reason, details=details))
+        still_ours()
+        for path in kept:  # before their rows: what is interrupted finds the others again
+            path.unlink()
         delete(spark, PIXELS, "run_id", runs)
         for table in (IMAGES, QUARANTINE, FILES):
             delete(spark, table, "key_id", {key_id})
-        still_ours()
-        for path in kept:
-            path.unlink(missing_ok=True)
         purge(spark, (IMAGES, PIXELS, QUARANTINE, FILES))
         return done
+
+
+def _owners(originals: list[Path], key_id: str) -> set[str]:
+    """Pseudonyms, under a key, of those whose originals are in the quarantine, where no table names them."""
+    today = Pseudonyms(secret_key(KEY_NAME))
+    owners = copies([today if today.key_id == key_id else retired(key_id)]).owners
+    return {patient for path in originals for patient in owners.get(path.name, ())}
