@@ -120,6 +120,17 @@ def test_rle_of_too_few_runs_is_set_aside(name: str) -> None:
     assert error.value.reason == Reason.UNDECODABLE_PIXELS
 
 
+def test_rle_that_does_not_say_how_many_samples_a_pixel_has_is_taken_for_gray() -> None:
+    gray, color = read(RLE[0]), read(RLE[1])
+    before = gray.PixelData
+    del gray.SamplesPerPixel, color.SamplesPerPixel
+    clear_text(gray)
+    assert gray.PixelData is before
+    with pytest.raises(Quarantined) as error:
+        clear_text(color)
+    assert error.value.reason == Reason.UNDECODABLE_PIXELS
+
+
 @pytest.mark.parametrize("name", UNTOUCHED)
 def test_pixel_data_with_nothing_to_clear_are_not_even_copied(name: str) -> None:
     ds = read(name)

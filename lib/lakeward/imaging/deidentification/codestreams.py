@@ -148,7 +148,7 @@ def _boxes(data: bytes) -> Iterator[Span]:
 def _rle(ds: Dataset) -> Iterator[Span]:
     """Yield what decoding RLE does not need: offsets of no segment, and what trails the runs of one."""
     bounds.check(cast(FileDataset, ds), Limits())
-    samples, segments = ds.Rows * ds.Columns, ds.SamplesPerPixel * -(-ds.BitsAllocated // 8)
+    samples, segments = ds.Rows * ds.Columns, ds.get("SamplesPerPixel", 1) * -(-ds.BitsAllocated // 8)
     for start, stop in _fragments(ds.PixelData):
         if stop - start < _RLE_HEADER:
             raise ValueError
