@@ -253,6 +253,20 @@ def test_a_real_lock_out_is_one(world: World) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("type_", "actor"),
+    [
+        ("imaging.export.started", "ben"),
+        ("imaging.crosswalk.looked_up", "ann"),
+        ("imaging.patient.withdrawn", "ben"),
+        ("workspace.table.restored", "carl"),
+    ],
+)
+def test_who_touches_patient_data_or_tables_needs_the_role_for_it(world: World, type_: str, actor: str) -> None:
+    world.tell(type_, "LWABCDEFGHIJKLMN", actor)
+    assert world.proof("acts_by_right").result is Result.NOT_MET
+
+
 def test_the_machines_user_touches_patient_data_only_while_nobody_was_added(home: Path) -> None:
     before = use_sink(None)
     world = World(PERIOD.begin)

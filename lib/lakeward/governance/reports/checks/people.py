@@ -11,6 +11,7 @@ from lakeward.governance.people.store import Person
 from lakeward.governance.reports.checks.check import Seen, check, many, nothing, seen
 from lakeward.governance.reports.stores import Stores, of_signature
 from lakeward.governance.trail.keeping import ERASED, HELD, RELEASED, RETIRED
+from lakeward.governance.trail.trail import ROTATED
 
 IDLE_DAYS = 90
 """An account that was not used for so long should have been closed (PCI DSS v4.0.1, 8.2.6)."""
@@ -35,8 +36,16 @@ _RIGHTS = {
     ),
     Action.CHANGE_POLICY: ("governance.policy.changed",),
     Action.SIGN_REPORT: ("governance.report.made",),
-    Action.KEEP_AUDIT: (HELD, RELEASED),
+    Action.KEEP_AUDIT: (HELD, RELEASED, ROTATED),
     Action.DESTROY_AUDIT: (RETIRED, ERASED),
+    Action.IDENTIFY_PATIENTS: (
+        "imaging.crosswalk.looked_up", "imaging.crosswalk.searched", "workspace.restricted.previewed",
+    ),
+    Action.WITHDRAW_PATIENTS: ("imaging.patient.withdrawn",),
+    Action.EXPORT_IMAGES: ("imaging.export.started",),
+    Action.REVIEW_IMAGES: ("imaging.review.judged", "imaging.quarantine.released"),
+    Action.ROTATE_KEYS: ("imaging.crosswalk.resealed", "imaging.key.retired"),
+    Action.RESTORE_TABLES: ("workspace.table.restored",),
 }  # fmt: skip
 """What takes a role, by the events that tell that it was done."""
 
@@ -83,7 +92,10 @@ def actors_known(stores: Stores) -> Seen:
     return seen(not unknown, detail, events=len(found), unknown=[it["sequence"] for it in unknown], actors=actors)
 
 
-@check("Whoever changed models, approvals, policy, legal holds or the trail, or signed a report, had the role for it.")
+@check(
+    "Whoever changed models, approvals, policy, legal holds, keys or the trail, brought a table back, touched patient "
+    "data or signed a report had the role for it."
+)
 def acts_by_right(stores: Stores) -> Seen:
     """Compare who did it with the roles that the trail tells of them at that time, and count who was refused."""
     actions = {type_: action for action, types in _RIGHTS.items() for type_ in types}
