@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -61,13 +62,13 @@ def test_the_lakehouses_own_certificate_is_made_once_and_the_trail_tells_of_it(p
     assert (home / "governance" / "seal.p12").stat().st_mode & 0o777 == 0o600
 
 
-def _given(file: Path, days: int = 1) -> None:
+def _given(file: Path, days: int = 1, key: RSAPrivateKey | Ed25519PrivateKey | None = None) -> None:
     """Write a certificate of an organization's, with its key, as its administrators hand it out."""
-    key = generate_private_key(65537, 2048)
+    key = key or generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "General Hospital")])
     since, until = sorted((NOW - timedelta(minutes=5), NOW + timedelta(days=days)))
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, since, until)
-    certificate = builder.sign(key, SHA256())
+    certificate = builder.sign(key, SHA256() if isinstance(key, RSAPrivateKey) else None)
     how = BestAvailableEncryption(PASSWORD.encode())
     file.write_bytes(pkcs12.serialize_key_and_certificates(b"seal", key, certificate, None, how))
 
@@ -98,6 +99,8 @@ def test_a_certificate_that_is_of_no_use_seals_nothing(
     refused("can't be read")
     _given(certificate, days=-2)
     refused("only")
+    _given(certificate, key=Ed25519PrivateKey.generate())
+    refused("neither RSA nor")
     _given(certificate)
     monkeypatch.setenv("LAKEWARD_REPORT_CERTIFICATE_PASSWORD", "another")
     refused("opens")

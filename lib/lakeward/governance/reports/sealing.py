@@ -5,18 +5,20 @@ It is the organization's, not a person's: people sign the sealed file, seal incl
 Source: ISO 32000-2, 12.8.2.2 (a certification that permits no change), ETSI EN 319 142-1 (PAdES), RFC 7292 (PKCS #12).
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 
 from lakeward.workspace.errors import ConfigurationError
-from lakeward.workspace.events import Event, record
+from lakeward.workspace.events import Event, record, sync_folder
 from lakeward.workspace.locks import exclusive
 from lakeward.workspace.secrets import secret
 from lakeward.workspace.settings import settings
@@ -37,7 +39,8 @@ def sealed(pdf: bytes) -> bytes:
     Raises
     ------
     ConfigurationError
-        If the certificate that the settings name can't be read, or is not valid now.
+        If the certificate that the settings name can't be read, is not valid now, or its key is neither RSA nor of an
+        elliptic curve.
     MissingSecret
         If its password is not there.
     """
@@ -78,6 +81,8 @@ def _read(path: Path, password: str | None) -> tuple[bytes, list[bytes]]:
         raise ConfigurationError(f"{path} is no PKCS #12 file that the secret {PASSWORD} opens.") from None
     if not found.key or not found.cert:
         raise ConfigurationError(f"{path} lacks the private key, or its certificate. Export both into it.")
+    if not isinstance(found.key, RSAPrivateKey | EllipticCurvePrivateKey):
+        raise ConfigurationError(f"The key in {path} is neither RSA nor of an elliptic curve (ECDSA): take one such.")
     certificate = found.cert.certificate
     since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if not since <= datetime.now(UTC) <= until:
@@ -94,10 +99,13 @@ def _own() -> Path:
     with exclusive(home / ".locks" / "seal.lock"):
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            new = file.with_suffix(".new")
-            new.touch(0o600)
-            new.write_bytes(_made())
+            made, new = _made(), file.with_suffix(".new")
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+                out.write(made)
+                out.flush()
+                os.fsync(out.fileno())
             new.replace(file)
+            sync_folder(file.parent)
     return file
 
 
