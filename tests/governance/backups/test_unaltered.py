@@ -27,7 +27,12 @@ def _altered(file: Path) -> None:
     os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
 
 
-@pytest.mark.parametrize("damage", [_altered, Path.unlink])
+def _unreadable(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("damage", [_altered, Path.unlink, _unreadable])
 def test_tables_are_held_against_the_last_verified_backup(lakehouse: Lakehouse, damage: Callable[[Path], None]) -> None:
     file = next((lakehouse.home / "imaging" / "images").glob("*.parquet"))
     create()

@@ -70,11 +70,11 @@ def _unlike(path: str, was: Mapping[str, list[str]]) -> tuple[int, int]:
 
 
 def _digests(file: Path) -> list[str]:
-    """Return the hash of each chunk, as a manifest has them; no hash for a file that is gone."""
+    """Return the hash of each chunk, as a manifest has them; no hash for a file that is gone, or can't be read."""
     try:
         with file.open("rb") as opened:
             return [sha256(chunk).hexdigest() for chunk in iter(lambda: opened.read(CHUNK), b"")]
-    except FileNotFoundError:
+    except OSError:
         return ["gone"]
 
 
