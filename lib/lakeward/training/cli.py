@@ -8,7 +8,7 @@ import typer
 
 from lakeward.governance.approvals.evidence import Kind
 from lakeward.governance.approvals.policy import Risk
-from lakeward.workspace.console import Json, print_either, print_json, print_records, print_rows
+from lakeward.workspace.console import By, Json, print_either, print_json, print_records, print_rows
 
 if TYPE_CHECKING:
     from lakeward.governance.approvals.requests import Login, Request
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 Model = Annotated[str, typer.Argument(help="The model's name in MLflow.")]
 Version = Annotated[str, typer.Argument(help="Its version there.")]
-By = Annotated[str | None, typer.Option("--by", help="Identity of who does it; the password is asked for.")]
 Reason = Annotated[str, typer.Option(help="Why; recorded. Nothing of a patient in it.")]
 RiskOption = Annotated[Risk, typer.Option(help="What a wrong answer of it may do to a patient.")]
 
