@@ -261,6 +261,16 @@ def test_a_queue_that_is_gone_loses_nothing_that_was_acknowledged(trail: Trail, 
     assert len(_all(trail)) == 3
 
 
+def test_who_wipes_leaves_the_mark_of_another_who_is_about_to(trail: Trail, event: Make) -> None:
+    trail.append(event(1))
+    anothers = trail.folder / "trail.another.unwiped"
+    anothers.touch()
+    erase(trail, "1", ["reason"], "Request 17")
+    assert [*trail.folder.glob("*.unwiped")] == [anothers]
+    Trail().append(event(2))
+    assert not anothers.exists()
+
+
 def test_a_queue_that_was_cut_short_holds_up_nobody(trail: Trail, event: Make) -> None:
     file = trail.folder / "trail.queue"
     trail.append(event(1))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 from weakref import WeakSet
 
 from lakeward.governance.trail.errors import NoSuchEvent, NotProven, StoreDamaged, StoreFailed
@@ -124,9 +125,6 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._queue = Queue(path.with_suffix(".queue"))
-        self._unwiped = path.with_suffix(".unwiped")
-        """There from before a change takes something out until nothing is left of that."""
-
         self._together = Together(_TOGETHER_BYTES)
         self._done = Place("", 0)
         self._writer: tuple[tuple[int, int], sqlite3.Connection] | None = None
@@ -176,9 +174,9 @@ class SqliteStore:
             self.path.touch(0o600, exist_ok=False)
         with self._judged(), closing(_opened(self.path)) as connection:
             connection.executescript(_SCHEMA)
-            if self._unwiped.exists():  # a process was killed before it was done, or others read
+            if marks := [*self.path.parent.glob(f"{self.path.stem}.*.unwiped")]:  # others were killed, or read
                 with suppress(Busy):
-                    self._wipe(_state(connection)[1], patience_s=0)
+                    self._wipe(_state(connection)[1], *marks, patience_s=0)
 
     def append(self, events: Sequence[Sealed], make: Make) -> None:
         """Append events, perhaps together with those of others, and return when they outlive a power cut.
@@ -261,23 +259,26 @@ class SqliteStore:
             state, done = _state(change)
             waiting = self._queue.waiting(done)
             batch = make(state, [*waiting.events, *mine])
+            # There until nothing is left of what is taken out; each has its own, so that nobody removes another's.
+            mark = self.path.with_suffix(f".{uuid4().hex}.unwiped")
             if batch and batch.left:
-                self._unwiped.touch(0o600)
+                mark.touch(0o600)
                 sync_folder(self.path.parent)
             if batch:
                 _write(change, batch, waiting.end)
         self._done = waiting.end
         if batch and batch.left:
-            self._wipe(waiting.end)
+            self._wipe(waiting.end, mark)
         elif waiting.events:
             self._queue.clear(waiting.end)
         return True
 
-    def _wipe(self, done: Place, patience_s: int = _PATIENCE_S) -> None:
-        """Leave nothing of what was taken out, in the queue and in what SQLite writes ahead."""
+    def _wipe(self, done: Place, *marks: Path, patience_s: int = _PATIENCE_S) -> None:
+        """Leave nothing of what was taken out, in the queue and in what SQLite writes ahead; then the marks go."""
         self._queue.wipe(done)
         self.wipe(patience_s)
-        self._unwiped.unlink(missing_ok=True)
+        for mark in marks:
+            mark.unlink(missing_ok=True)
 
     @contextmanager
     def _turn(self) -> Iterator[sqlite3.Connection | None]:
