@@ -28,6 +28,7 @@ COMMANDS = [
     ("imaging crosswalk reseal", ("--old", "crosswalk_key", *WHY), "key.rotate"),
     ("imaging export", ("out",), "image.export"),
     ("imaging quarantine release", ("3f2a", *WHY), "image.review"),
+    ("imaging review next", ("--out", "out"), "image.review"),
     ("imaging review verdict", ("clean", "3f2a"), "image.review"),
     ("imaging withdraw", (PATIENT, *WHY), "patient.withdraw"),
     ("imaging retire-key", ("27ac75fb06cf9f3b", *WHY), "key.rotate"),

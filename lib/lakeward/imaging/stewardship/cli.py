@@ -156,15 +156,17 @@ def review_sample(
 def review_next(
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")] = 20,
+    by: By = None,
     json: Json = False,
 ) -> None:
     """Write a picture of each image that waits for a verdict; its file's name is the review's.
 
-    Example: lakeward imaging review next --out /tmp/look
+    Example: lakeward imaging review next --out /tmp/look --by ann
     """
     from lakeward.imaging.stewardship.sheets import write_sheets
 
-    paths = [str(path) for path in write_sheets(out, limit)]
+    with as_person(by, "image.review"):
+        paths = [str(path) for path in write_sheets(out, limit)]
     print_either(paths, json, "\n".join(paths) or "Nothing waits for a verdict.")
 
 
