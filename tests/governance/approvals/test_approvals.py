@@ -170,6 +170,8 @@ def test_evidence_is_asked_for_at_submission(approvals: Approvals, models: Model
         (Kind.BIAS_BY_SUBGROUP, b'{"Miller, Ann": 0.9}', "object 1 of 1 does not say subgroup, metric, n, value"),
         (Kind.METRICS, b'[{"metric":"auc","n":9,"value":0,"interval":[0,1]},{"metric":"auc","n":9,"value":1}]',
          "object 2 of 2 does not say interval; add that"),
+        (Kind.METRICS, b'{"metric":" ","n":0,"value":false,"interval":[null,null]}', "does not say metric, interval;"),
+        (Kind.METRICS, b'{"metric":"auc","n":9,"value":NaN,"interval":[0,1]}', "no JSON"),
         (Kind.METRICS, b"[" * 100_000, "no JSON"),
         (Kind.CLINICAL_VALIDATION, b"It works.", "no whole PDF"),
         (Kind.CLINICAL_VALIDATION, b"%PDF-1.7\nIt works.\nstartxref\n9\n%%EOF\n", "no whole PDF"),

@@ -41,7 +41,7 @@ class Form(BaseModel):
         if self.type == "pdf":
             return "" if _is_pdf(file) else "it is no whole PDF; write it as one"
         try:
-            told = json.loads(file.read_bytes())
+            told = json.loads(file.read_bytes(), parse_constant=_refuse)
         except (ValueError, RecursionError):
             told = None
         found = told if isinstance(told, list) else [told]
@@ -52,7 +52,21 @@ class Form(BaseModel):
         return f"its object {number} of {len(found)} does not say {', '.join(missing)}; add that" if missing else ""
 
     def _missing(self, entry: dict[str, Any]) -> list[str]:
-        return [name for name in self.names if entry.get(name) in (None, "", [], {})]
+        return [name for name in self.names if _is_empty(entry.get(name))]
+
+
+def _refuse(constant: str) -> None:
+    """Python reads NaN and Infinity, which JSON has not (RFC 8259, 6), and no figure is."""
+    raise ValueError(constant)
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether there is nothing in a value of JSON, however deep: 0 and false are something."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return all(map(_is_empty, value))
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _is_pdf(file: Path) -> bool:
