@@ -53,14 +53,19 @@ def optimize() -> list[Optimized]:
     Run again, it finds nothing to do. If it is killed, tables are as before or as after. Other runs may go on between
     two tables.
     """
-    held = sorted(name for name, object_ in holds().items() if not object_ or PSEUDONYM.fullmatch(object_))
+    held = _holding()
     names = ", ".join(table.name for table in TABLES)
     record(Event(type="imaging.tables.optimized", object=names, details={"holds": [*held]} if held else {}))
-    return [_optimize(table, keep=bool(held)) for table in TABLES]
+    return [_optimize(table) for table in TABLES]
 
 
-def _optimize(table: Table, *, keep: bool) -> Optimized:
+def _holding() -> list[str]:
+    return sorted(name for name, object_ in holds().items() if not object_ or PSEUDONYM.fullmatch(object_))
+
+
+def _optimize(table: Table) -> Optimized:
     with intake_lock():
+        keep = bool(_holding())  # one may have begun since the table before, which takes hours where it is large
         spark = prepared_session()
         before = _detail(spark, table)
         if (before["properties"].get(_CLEANUP) == "false") != keep:
