@@ -32,7 +32,7 @@ def remove_old(clock: Callable[[], datetime] = now) -> tuple[list[str], int]:
     Raises
     ------
     Kept
-        If a legal hold keeps all events: what they tell of is kept, too.
+        If a legal hold keeps everything.
     BackupDamaged
         If a manifest that stays is not as it was recorded.
     Busy
