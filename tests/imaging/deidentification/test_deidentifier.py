@@ -29,6 +29,7 @@ from lakeward.imaging.deidentification.profile import UserRule
 from lakeward.imaging.deidentification.standard import lookup
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.objects.writing import encode
+from lakeward.imaging.reasons import Quarantined, Reason
 
 
 def test_a_patient_has_one_pseudonym_in_all_objects() -> None:
@@ -153,7 +154,11 @@ def test_original_names_and_uids_are_gone_from_all_files_that_pydicom_ships() ->
         originals = {str(e.value).encode() for e in ds.iterall() if e.VR == "UI" and e.value and not e.is_private}
         originals = {o for o in originals if KEY.uid(o.decode()) != o.decode() and b"'" not in o and len(o) > 8}
         names = {str(ds.get(k) or "").encode() for k in ("PatientName", "PatientID") if len(str(ds.get(k) or "")) > 5}
-        ds = engine(ds).dataset
+        try:
+            ds = engine(ds).dataset
+        except Quarantined as refusal:  # a codestream of another size than is described
+            assert (path.name, refusal.reason) == ("JPEG2000-embedded-sequence-delimiter.dcm", Reason.UNDECODABLE_PIXELS)
+            continue
         header = Dataset({tag: ds.get_item(tag) for tag in ds.keys() if tag >> 16 != 0x7FE0})
         text = str(header).encode()
         assert not [o for o in originals | names if o in text], path.name

@@ -73,7 +73,7 @@ class Person:
 
 
 class PeopleStore:
-    """The governance store of a lakehouse: one SQLite file, for its owner alone."""
+    """The governance store of a lakehouse: one SQLite file, in a folder for its owner alone."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

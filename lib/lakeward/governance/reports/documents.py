@@ -7,6 +7,7 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -164,7 +165,7 @@ def made(kind: Kind, facts: Facts, given: Mapping[str, str], output: Path) -> Wr
     """
     event = Event(type=WRITTEN, object=f"model/{facts.model}/{facts.version}")
     done = written(kind, facts, given, event.at, event.actor)
-    aside = output.with_name(f".{output.name}")
+    aside = output.with_name(f".{uuid4().hex}{output.suffix}")
     try:
         write(done.document, aside)
         told = {"document": kind.value, "artefact": facts.digest, "complete": not done.missing}

@@ -155,7 +155,7 @@ def ingest(source: Path, recipe: Recipe, *, reprocess: bool = False, incremental
         raise ConfigurationError("Known files are no new files: choose one of reprocess and incremental.")
     files = arrivals(source, recipe) if incremental else nullcontext(find(source))
     with intake_lock():
-        if incremental:
+        if incremental or not at_rest():
             prepared_session()
         with files as originals:
             known, other = _known(source, originals, recipe)
