@@ -29,7 +29,7 @@ from lakeward.imaging.deidentification.profile import UserRule
 from lakeward.imaging.deidentification.standard import lookup
 from lakeward.imaging.objects.reading import read_object
 from lakeward.imaging.objects.writing import encode
-from lakeward.imaging.reasons import Quarantined, Reason
+from lakeward.imaging.reasons import Quarantined
 
 
 def test_a_patient_has_one_pseudonym_in_all_objects() -> None:
@@ -143,7 +143,7 @@ def test_the_same_in_every_process() -> None:
 
 
 def test_original_names_and_uids_are_gone_from_all_files_that_pydicom_ships() -> None:
-    engine = Deidentifier(RESEARCH, KEY)
+    engine, refused = Deidentifier(RESEARCH, KEY), []
     for path in sorted(TEST_FILES.glob("*.dcm")):
         try:
             ds = read_object(path)
@@ -156,9 +156,10 @@ def test_original_names_and_uids_are_gone_from_all_files_that_pydicom_ships() ->
         names = {str(ds.get(k) or "").encode() for k in ("PatientName", "PatientID") if len(str(ds.get(k) or "")) > 5}
         try:
             ds = engine(ds).dataset
-        except Quarantined as refusal:  # a codestream of another size than is described
-            assert (path.name, refusal.reason) == ("JPEG2000-embedded-sequence-delimiter.dcm", Reason.UNDECODABLE_PIXELS)
+        except Quarantined:
+            refused.append(path.name)
             continue
         header = Dataset({tag: ds.get_item(tag) for tag in ds.keys() if tag >> 16 != 0x7FE0})
         text = str(header).encode()
         assert not [o for o in originals | names if o in text], path.name
+    assert refused == ["JPEG2000-embedded-sequence-delimiter.dcm"], "its codestream says another size than it does"
