@@ -24,16 +24,17 @@ _RECORD = "--record"
 
 def make() -> bool:
     """Make the archive, which takes about as long as three starts of Spark; tell whether there is one now."""
-    made = folder() / f"_{CLASSES}"
-    made.unlink(missing_ok=True)
+    made, archive = folder() / f"_{CLASSES}", folder() / CLASSES
+    for old in (made, archive):  # a session that starts with one can't record another
+        old.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"LAKEWARD_HOME": home, "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={made}"}
         # The JVM writes it as it ends, which is after the process that started it: its outputs are closed only then.
         command = [sys.executable, "-m", "lakeward.workspace.class_archive", _RECORD]
         subprocess.run(command, env=environment, capture_output=True, check=False)  # noqa: S603
     if made.exists():
-        made.replace(folder() / CLASSES)
-    return (folder() / CLASSES).exists()
+        made.replace(archive)
+    return archive.exists()
 
 
 def _record() -> None:
