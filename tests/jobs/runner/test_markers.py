@@ -1,5 +1,6 @@
 """What identifies a patient in a real file is in nothing that a run leaves behind, however a job lets it out."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,17 @@ def left(home: Path, record: Record, run: Run) -> bytes:
     return files + str(rows).encode() + str(summary(record, run)).encode()
 
 
+def found(markers: list[str], kept: bytes) -> list[str]:
+    """Markers that stand for themselves: three letters come about by chance in the midst of a salt."""
+    return [it for it in markers if re.search(rb"(?<![\w-])" + re.escape(it.encode()) + rb"(?![\w-])", kept)]
+
+
 def test_a_notebook_lets_nothing_out(record: Record, notebook: Write, run: Go, home: Path, markers: list[str]) -> None:
     shown = "from IPython.display import HTML, display\ndisplay(HTML(f'<b>{ds.PatientID}</b>'))\n[str(ds.PatientName)]"
     ended = run(notebook("it", "", READ, OUT, shown, RAISE))
     assert states(record, ended) == {"it": "FAILED"}
     kept = left(home, record, ended)
-    assert [marker for marker in markers if marker.encode() in kept] == []
+    assert found(markers, kept) == []
     assert kept.count(WITHHELD.encode()) > 200
 
 
@@ -75,7 +81,7 @@ def test_nor_do_widgets_and_the_keys_of_what_is_shown(
 ) -> None:
     ended = run(notebook("it", "", READ, WIDGET, "display({'application/json': {ds.PatientID: {}}}, raw=True)"))
     assert states(record, ended) == {"it": "SUCCESS"}
-    assert [marker for marker in markers if marker.encode() in left(home, record, ended)] == []
+    assert found(markers, left(home, record, ended)) == []
 
 
 def test_a_folder_that_is_a_parameter_is_in_the_record_and_what_the_task_is_told_alone(
@@ -105,7 +111,7 @@ def test_a_program_lets_nothing_out(
     assert states(record, ended) == {"it": "FAILED"}
     log = (record.attempts(1)[0].folder / "log.txt").read_text()
     assert log.count(WITHHELD) > 200, "nothing is lost"
-    assert [marker for marker in markers if marker.encode() in left(home, record, ended)] == []
+    assert found(markers, left(home, record, ended)) == []
 
 
 def test_nor_does_the_line_that_failed(record: Record, program: Write, run: Go) -> None:
